@@ -1,0 +1,2 @@
+//! The hotsave binary.
+fn main() {}
