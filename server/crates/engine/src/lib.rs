@@ -6,6 +6,8 @@
 
 pub mod change;
 pub mod generation;
+pub mod graph;
 pub mod outcome;
 pub mod problem;
+pub mod settle;
 pub mod text;

@@ -74,7 +74,13 @@ impl Outcome {
     /// An outcome of one word.
     #[must_use]
     pub const fn new(tag: Tag) -> Self {
-        Self { tag, stage: None, reason: None, problems: Vec::new(), by: None }
+        Self {
+            tag,
+            stage: None,
+            reason: None,
+            problems: Vec::new(),
+            by: None,
+        }
     }
 
     /// The same with a reason.

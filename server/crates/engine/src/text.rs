@@ -57,7 +57,11 @@ impl SourceText {
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
         let hash = ContentHash::of(&bytes);
-        Self { bytes, hash, line_starts: Arc::default() }
+        Self {
+            bytes,
+            hash,
+            line_starts: Arc::default(),
+        }
     }
 
     /// The whole text.
@@ -89,7 +93,9 @@ impl SourceText {
     pub fn line_range(&self, line: u32) -> Range<u32> {
         let starts = self.line_starts();
         let len = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        let Some(&start) = starts.get(line as usize) else { return len..len };
+        let Some(&start) = starts.get(line as usize) else {
+            return len..len;
+        };
         let mut end = starts.get(line as usize + 1).copied().unwrap_or(len);
         if end > start && self.bytes.get(end as usize - 1) == Some(&b'\n') {
             end -= 1;
@@ -104,7 +110,9 @@ impl SourceText {
     #[must_use]
     pub fn line(&self, line: u32) -> &[u8] {
         let range = self.line_range(line);
-        self.bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
+        self.bytes
+            .get(range.start as usize..range.end as usize)
+            .unwrap_or_default()
     }
 
     /// Line (0-based) and byte column of an offset; offsets past the end clamp to it, offsets inside a line end to the line's end.
