@@ -1,1 +1,3 @@
 //! Lua.
+
+pub mod wire;
