@@ -1,0 +1,3 @@
+//! What a save costs, beside the floor of the same run.
+
+fn main() {}
