@@ -5,11 +5,12 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
+use hotsave_engine::{generation::Generation, outcome::Outcome};
 use hotsave_protocol as protocol;
 use hotsave_watch::WatchEvent;
 use tokio::sync::oneshot;
 
-use super::{jobs::JobDone, settings::Settings};
+use super::{jobs::JobDone, position::Encoding, settings::Settings};
 
 /// What the loop is woken by; the order of the variants is the order in which ready sources are served.
 pub enum Event {
@@ -41,6 +42,8 @@ pub struct Start {
     pub folders: Vec<Folder>,
     /// `initializationOptions.trust`; `None` lets the trust store decide.
     pub trust: Option<Trust>,
+    /// The negotiated unit of columns in this connection.
+    pub encoding: Encoding,
     /// Client settings from `initializationOptions`.
     pub settings: Settings,
     /// Whether the client reports file changes for the folders itself, so that no watcher of ours is needed there.
@@ -97,11 +100,18 @@ pub enum EditorMessage {
     /// Client settings were read again.
     Settings(Box<Settings>),
     /// `workspace/executeCommand`.
-    Command { command: protocol::Command, argument: protocol::CommandArgument, reply: Reply<protocol::CommandAnswer> },
+    ///
+    /// `path` is the argument's `uri`, normalized by the front end.
+    Command {
+        command: protocol::Command,
+        path: Option<Arc<Path>>,
+        argument: protocol::CommandArgument,
+        reply: Reply<Answer>,
+    },
     /// `textDocument/codeLens`.
     CodeLens { path: Arc<Path>, reply: Reply<Vec<Lens>> },
     /// `hotsave/explain`.
-    Explain { request: protocol::ExplainRequest, reply: Reply<protocol::Explanation> },
+    Explain { request: protocol::ExplainRequest, reply: Reply<Box<Explanation>> },
     /// `shutdown`: answered when everything that was started has ended.
     Shutdown { reply: Reply<()> },
     /// Debug builds only: panics in the loop, for the test of that path.
@@ -130,6 +140,44 @@ pub enum RequestError {
     Cancelled,
     /// −32803 with `data.code` `starting` or `hostLost`.
     Failed { code: &'static str, message: String },
+}
+
+/// What a command answers; the front end gives problems their columns.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// One line.
+    pub message: String,
+    /// The domain's folder URI; empty if the command was for all of several.
+    pub workspace: Arc<str>,
+    /// The generation the command made, if it made one.
+    pub generation: Option<Generation>,
+    /// How that ended.
+    pub outcome: Option<Outcome>,
+    /// Several lines, ready to show (`hotsave.explain`).
+    pub text: Option<String>,
+}
+
+/// Why each unit of a generation was or was not reloaded.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The generation.
+    pub generation: Generation,
+    /// How it ended; `None` before the first.
+    pub outcome: Option<Outcome>,
+    /// What caused it.
+    pub cause: Option<protocol::Cause>,
+    /// The files that caused it.
+    pub trigger: Vec<Arc<Path>>,
+    /// The hosts as they are now.
+    pub hosts: Vec<protocol::Host>,
+    /// The units, each with its file; the front end fills in `uri`.
+    pub units: Vec<(Arc<Path>, protocol::ExplainedUnit)>,
+    /// What was left out, and why.
+    pub skipped: Vec<protocol::Skipped>,
+    /// The same as a text for people.
+    pub text: String,
+    /// The status as it is now.
+    pub status: super::output::Status,
 }
 
 /// Where the answer of a request goes. Its receiver is dropped when the client cancels.
