@@ -604,6 +604,17 @@ impl Client {
         })
     }
 
+    /// Waits for silence: whatever the server says within `time`, of any kind.
+    pub fn quiet_for(&mut self, time: Duration) -> Vec<Value> {
+        self.drain();
+        let first = self.record.len();
+        let deadline = Instant::now() + time;
+        while let Ok(incoming) = self.incoming.recv_deadline(deadline) {
+            self.sort(incoming);
+        }
+        self.record.split_off(first)
+    }
+
     /// Pulls in messages until `pick` finds what it wants.
     pub fn wait<T>(&mut self, what: &str, mut pick: impl FnMut(&mut Self) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
