@@ -1,0 +1,211 @@
+//! The tour: edits a copy of the example by itself and holds the server to what the README promises.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::{
+    news::{Board, News},
+    session::Session,
+};
+
+/// How long a step may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An edit, and what must come of it.
+struct Step {
+    title: &'static str,
+    file: &'static str,
+    /// Texts that are replaced, each found exactly once in the file.
+    edits: &'static [(&'static str, &'static str)],
+    outcome: &'static str,
+    /// Lines the program prints.
+    printed: &'static [&'static str],
+    /// Code and line of the one problem that stands in the file afterwards.
+    problem: Option<(&'static str, u64)>,
+}
+
+/// What the program does before the first edit.
+const START: Step = Step {
+    title: "the program starts",
+    file: "main.lua",
+    edits: &[],
+    outcome: "applied",
+    printed: &["good morning, customer 1: one tea, 3.00"],
+    problem: None,
+};
+
+const STEPS: &[Step] = &[
+    Step {
+        title: "new code in shop.lua: another greeting; the count and the takings stay",
+        file: "shop.lua",
+        edits: &[("good morning", "good evening")],
+        outcome: "applied",
+        printed: &[
+            "good evening, customer 2: one scone, 4.00",
+            "takings so far: 7.00",
+        ],
+        problem: None,
+    },
+    Step {
+        title: "a new value in tax.lua: the menu computes its prices again",
+        file: "tax.lua",
+        edits: &[("0.25", "0.5")],
+        outcome: "applied",
+        printed: &["new prices: tea 3.60, scone 4.80"],
+        problem: None,
+    },
+    Step {
+        title: "a mistake in shop.lua: the error is shown, nothing runs",
+        file: "shop.lua",
+        edits: &[("function M.serve()", "function M.serve(")],
+        outcome: "rejected",
+        printed: &[],
+        problem: Some(("lua/syntax", 12)),
+    },
+    Step {
+        title: "mended, with another greeting: the next customer has the next number",
+        file: "shop.lua",
+        edits: &[
+            ("function M.serve(", "function M.serve()"),
+            ("good evening", "welcome"),
+        ],
+        outcome: "applied",
+        printed: &[
+            "welcome, customer 3: one tea, 3.60",
+            "takings so far: 10.60",
+        ],
+        problem: None,
+    },
+    Step {
+        title: "an endless loop in menu.lua: stopped and undone",
+        file: "menu.lua",
+        edits: &[("return M\n", "while true do end\nreturn M\n")],
+        outcome: "rolledBack",
+        printed: &[],
+        problem: Some(("lua/timeout", 25)),
+    },
+    Step {
+        title: "the loop is gone, and prices have a currency",
+        file: "menu.lua",
+        edits: &[("while true do end\n", ""), ("%.2f", "%.2f EUR")],
+        outcome: "applied",
+        printed: &["new prices: tea 3.60 EUR, scone 4.80 EUR"],
+        problem: None,
+    },
+    Step {
+        title: "one more customer: nothing was lost on the way",
+        file: "shop.lua",
+        edits: &[("welcome", "last orders")],
+        outcome: "applied",
+        printed: &[
+            "last orders, customer 4: one scone, 4.80 EUR",
+            "takings so far: 15.40 EUR",
+        ],
+        problem: None,
+    },
+];
+
+/// Plays all steps on a copy of `folder`.
+///
+/// *Errors*: the first step that does not give what it promises.
+pub(crate) fn play(folder: &Path) -> anyhow::Result<()> {
+    let temporary = tempfile::tempdir()?;
+    let base = temporary.path().canonicalize()?;
+    let (copy, state) = (base.join("counter"), base.join("state"));
+    copy_files(folder, &copy).with_context(|| format!("cannot copy {}", folder.display()))?;
+    let mut session = Session::open(&copy, &state)?;
+    let mut board = Board::new(&copy);
+    for step in std::iter::once(&START).chain(STEPS) {
+        println!("# {}", step.title);
+        step.edit(&copy)?;
+        step.wait(&mut session, &mut board)
+            .with_context(|| format!("step failed: {}", step.title))?;
+    }
+    session.close()?;
+    println!(
+        "# the server has ended; {} steps as promised",
+        STEPS.len() + 1
+    );
+    Ok(())
+}
+
+impl Step {
+    fn edit(&self, folder: &Path) -> anyhow::Result<()> {
+        if self.edits.is_empty() {
+            return Ok(());
+        }
+        let path = folder.join(self.file);
+        let mut text = fs::read_to_string(&path)?;
+        for (old, new) in self.edits {
+            ensure!(
+                text.matches(old).count() == 1,
+                "`{old}` is not once in {}",
+                self.file
+            );
+            text = text.replacen(old, new, 1);
+        }
+        fs::write(path, text)?;
+        Ok(())
+    }
+
+    /// Prints what comes until everything promised has come.
+    fn wait(&self, session: &mut Session, board: &mut Board) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut missing: Vec<&str> = self.printed.to_vec();
+        let mut outcome = None;
+        loop {
+            if outcome.is_some() && missing.is_empty() && self.has_its_problem(board) {
+                return Ok(());
+            }
+            let Some(news) = session.next(Some(deadline))? else {
+                bail!(
+                    "not within {} s: outcome {outcome:?}, not printed {missing:?}",
+                    PATIENCE.as_secs()
+                );
+            };
+            match &news {
+                News::Printed(text) => missing.retain(|it| it != text),
+                News::Finished(finished) => {
+                    ensure!(
+                        finished.tag == self.outcome,
+                        "generation {} {}",
+                        finished.generation,
+                        finished.tag
+                    );
+                    outcome = Some(finished.tag.clone());
+                }
+                News::Problems { .. } | News::Warned(_) => {}
+            }
+            for line in board.take(news) {
+                println!("{line}");
+            }
+        }
+    }
+
+    fn has_its_problem(&self, board: &Board) -> bool {
+        match (self.problem, board.problems(self.file)) {
+            (None, []) => true,
+            (Some((code, line)), [problem]) => {
+                (problem.code.as_str(), problem.line) == (code, line)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Copies the files of a folder; folders below it are left out.
+fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
