@@ -245,6 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn plain_lua_loads_it() {
+        let generated = generate(Shape::of(300));
+        let project = generated.write();
+        let lua = mlua::Lua::new();
+        let package: mlua::Table = lua.globals().get("package").unwrap();
+        package
+            .set("path", format!("{}/?.lua", project.root().display()))
+            .unwrap();
+        let require: mlua::Function = lua.globals().get("require").unwrap();
+        for (name, _) in &generated.modules {
+            require.call::<mlua::Table>(name.as_str()).unwrap();
+        }
+    }
+
+    #[test]
     fn an_edit_changes_the_text() {
         let project = generate(Shape::of(100));
         assert_ne!(
