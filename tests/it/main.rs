@@ -7,7 +7,9 @@
 
 mod bursts;
 mod clients;
+mod command_line;
 mod encodings;
+mod examples;
 mod failures;
 mod frames;
 mod growth;
