@@ -1,3 +1,6 @@
 //! Lua.
 
+pub mod syntax;
+pub mod scan;
+mod tokens;
 pub mod wire;
