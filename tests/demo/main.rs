@@ -23,7 +23,7 @@ const USAGE: &str = "usage: hotsave-demo [--script] [FOLDER]    (default: exampl
 fn main() -> ExitCode {
     let result = Arguments::read(env::args().skip(1)).and_then(|arguments| match arguments.mode {
         Mode::Watch => watch(arguments.folder),
-        Mode::Script => tour::play(&arguments.folder),
+        Mode::Script => tour::play(&arguments.folder, &mut |line| println!("{line}")),
         Mode::Help => {
             println!("{USAGE}");
             Ok(())

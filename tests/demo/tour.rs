@@ -110,10 +110,10 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// Plays all steps on a copy of `folder`.
+/// Plays all steps on a copy of `folder`, and tells each line to `say`.
 ///
 /// *Errors*: the first step that does not give what it promises.
-pub(crate) fn play(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn play(folder: &Path, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
     let temporary = tempfile::tempdir()?;
     let base = temporary.path().canonicalize()?;
     let (copy, state) = (base.join("counter"), base.join("state"));
@@ -121,16 +121,16 @@ pub(crate) fn play(folder: &Path) -> anyhow::Result<()> {
     let mut session = Session::open(&copy, &state)?;
     let mut board = Board::new(&copy);
     for step in std::iter::once(&START).chain(STEPS) {
-        println!("# {}", step.title);
+        say(&format!("# {}", step.title));
         step.edit(&copy)?;
-        step.wait(&mut session, &mut board)
+        step.wait(&mut session, &mut board, say)
             .with_context(|| format!("step failed: {}", step.title))?;
     }
     session.close()?;
-    println!(
+    say(&format!(
         "# the server has ended; {} steps as promised",
         STEPS.len() + 1
-    );
+    ));
     Ok(())
 }
 
@@ -153,8 +153,13 @@ impl Step {
         Ok(())
     }
 
-    /// Prints what comes until everything promised has come.
-    fn wait(&self, session: &mut Session, board: &mut Board) -> anyhow::Result<()> {
+    /// Tells what comes until everything promised has come.
+    fn wait(
+        &self,
+        session: &mut Session,
+        board: &mut Board,
+        say: &mut dyn FnMut(&str),
+    ) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let mut missing: Vec<&str> = self.printed.to_vec();
         let mut outcome = None;
@@ -182,7 +187,7 @@ impl Step {
                 News::Problems { .. } | News::Warned(_) => {}
             }
             for line in board.take(news) {
-                println!("{line}");
+                say(&line);
             }
         }
     }
@@ -208,4 +213,51 @@ fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    const BEGIN: &str = "<!-- tour -->\n```\n";
+    const END: &str = "```\n<!-- end of tour -->";
+
+    /// The tour in the README is what happens, but for the times; `UPDATE_EXPECT=1` writes it anew.
+    #[test]
+    fn the_readme_shows_the_tour_as_it_is() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let readme = project.join("README.md");
+        let text = fs::read_to_string(&readme).unwrap();
+        let (before, rest) = text.split_once(BEGIN).unwrap();
+        let (shown, after) = rest.split_once(END).unwrap();
+
+        let mut told = String::new();
+        let mut say = |line: &str| told += &format!("{line}\n");
+        play(&project.join("examples/counter"), &mut say).unwrap();
+
+        if steps(shown) != steps(&told) && env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&readme, format!("{before}{BEGIN}{told}{END}{after}")).unwrap();
+            return;
+        }
+        assert_eq!(steps(shown), steps(&told));
+    }
+
+    /// Each step with its lines, without times; sorted, because output of the program and outcomes travel separately.
+    fn steps(tour: &str) -> Vec<Vec<String>> {
+        let mut steps: Vec<Vec<String>> = Vec::new();
+        for line in tour.lines() {
+            if line.starts_with('#') || steps.is_empty() {
+                steps.push(Vec::new());
+            }
+            let words = line.split(" · ").filter(|it| !it.ends_with(" ms"));
+            steps
+                .last_mut()
+                .unwrap()
+                .push(words.collect::<Vec<_>>().join(" · "));
+        }
+        steps.iter_mut().for_each(|it| it.sort());
+        steps
+    }
 }
