@@ -227,8 +227,8 @@ impl<'graph> Walk<'graph> {
 
     fn leave(&mut self, node: u32, marks: &mut HashMap<u32, Mark>) {
         self.path.pop();
-        let is_start = matches!((marks.get(&node), self.starts.last()), (Some(Mark::Open(at)), Some(start)) if at == start);
-        if !is_start {
+        let start = self.starts.last().copied().map(Mark::Open);
+        if marks.get(&node).copied() != start {
             return;
         }
         self.starts.pop();
@@ -329,6 +329,16 @@ mod tests {
         assert_eq!(
             diamond().components(&[3, 2, 1, 0], u64::from),
             [[0], [1], [2], [3]]
+        );
+    }
+
+    #[test]
+    fn what_edges_leave_open_is_decided_by_the_original_order() {
+        let graph = Graph::new();
+        let original = |it: u32| [3, 1, 2, 1][it as usize];
+        assert_eq!(
+            graph.components(&[0, 1, 2, 3], original),
+            [[1], [3], [2], [0]]
         );
     }
 

@@ -161,52 +161,37 @@ struct Cascade<'a, U> {
 impl<U: Units> Cascade<'_, U> {
     fn pass_through(&mut self, component: &[u32]) {
         let members: HashSet<u32> = component.iter().copied().collect();
-        let mut reached: Vec<u32> = component.to_vec();
-        // A member is looked at again when the news reaches another one that it needs.
-        while let Some(unit) = reached.pop() {
-            if !self.acts.contains_key(&unit) && self.hears(unit, &members) {
+        let mut to_ask: Vec<u32> = component.to_vec();
+        // A member is asked again when another one that it needs turns out to run.
+        while let Some(unit) = to_ask.pop() {
+            if self.must_rerun(unit) {
                 self.acts.insert(unit, Act::Rerun);
-                reached.extend(
-                    self.graph
-                        .dependents(unit)
-                        .iter()
-                        .filter(|&it| members.contains(it)),
-                );
+                let dependents = self.graph.dependents(unit).iter().copied();
+                to_ask.extend(dependents.filter(|it| members.contains(it)));
             }
         }
-        let ended: Vec<u32> = component
-            .iter()
-            .copied()
-            .filter(|&it| self.ends(it, &members))
-            .collect();
-        if !ended.is_empty() {
-            let rerun = component
-                .iter()
-                .filter(|it| self.acts.get(it) == Some(&Act::Rerun));
+        let is_end = |&it: &u32| !self.acts.contains_key(&it) && self.news(it).next().is_some();
+        let ends: Vec<u32> = component.iter().copied().filter(is_end).collect();
+        if !ends.is_empty() {
+            let is_rerun = |it: &u32| self.acts.get(it) == Some(&Act::Rerun);
+            let rerun = component.iter().copied().filter(is_rerun);
             self.silent.extend(rerun);
         }
-        self.ends_at.extend(ended);
+        self.ends_at.extend(ends);
     }
 
-    /// Whether news that it cannot keep out reaches the unit.
-    fn hears(&self, unit: u32, members: &HashSet<u32>) -> bool {
-        !self.units.is_pinned(unit)
-            && self
-                .news(unit, members)
-                .any(|it| !self.units.accepts(unit, it))
+    /// Whether news reaches a unit with nothing to do so far, and it cannot keep that out.
+    fn must_rerun(&self, unit: u32) -> bool {
+        let hears = || self.news(unit).any(|it| !self.units.accepts(unit, it));
+        !self.acts.contains_key(&unit) && !self.units.is_pinned(unit) && hears()
     }
 
-    /// Whether news reaches the unit and it keeps all of it out.
-    fn ends(&self, unit: u32, members: &HashSet<u32>) -> bool {
-        !self.acts.contains_key(&unit) && self.news(unit, members).next().is_some()
-    }
-
-    /// The dependencies that have news for the unit.
-    fn news(&self, unit: u32, members: &HashSet<u32>) -> impl Iterator<Item = u32> {
+    /// The dependencies that have news for the unit; one that loads for the first time has none.
+    fn news(&self, unit: u32) -> impl Iterator<Item = u32> {
         let dependencies = self.graph.dependencies(unit).iter().copied();
-        dependencies.filter(move |it| match self.acts.get(it) {
-            Some(Act::Replace | Act::Rerun) => members.contains(it) || !self.silent.contains(it),
-            Some(Act::Load | Act::Remove) | None => false,
+        dependencies.filter(|it| {
+            let runs_anew = matches!(self.acts.get(it), Some(Act::Replace | Act::Rerun));
+            runs_anew && !self.silent.contains(it)
         })
     }
 }
@@ -324,13 +309,14 @@ mod tests {
 
     #[test]
     fn a_unit_loaded_for_the_first_time_has_no_news() {
-        let graph = graph(&[(1, &[0])]);
+        let graph = graph(&[(1, &[0, 9])]);
         let host = Host {
             absent: vec![0],
             wanted: vec![0],
+            accepts: vec![(1, 9)],
             ..Host::default()
         };
-        assert_eq!(show(&plan(&graph, &[0], &[], &host)), "+0");
+        assert_eq!(show(&plan(&graph, &[0, 9], &[], &host)), "+0|=9");
     }
 
     #[test]

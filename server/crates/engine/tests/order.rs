@@ -1,4 +1,4 @@
-//! Intake, slot and generations together: whatever the order of the messages, each save counts once and nothing stale shows.
+//! Intake, slot and generations: whatever the order of the messages, each save counts once and nothing stale shows.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
