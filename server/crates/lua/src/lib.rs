@@ -3,4 +3,6 @@
 pub mod syntax;
 pub mod scan;
 mod tokens;
+pub mod errors;
+pub mod host;
 pub mod wire;

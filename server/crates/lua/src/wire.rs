@@ -109,7 +109,7 @@ pub enum FromHost {
     /// End of the sweep.
     Swept(Swept),
     /// A module registered itself.
-    Register(Register),
+    Register(Box<Register>),
     /// Trigger from inside the program.
     Ask(Ask),
     /// Answer to a `query`.
@@ -119,7 +119,7 @@ pub enum FromHost {
     /// Edges seen outside transactions, at most one message a second.
     Trace(Trace),
     /// Error in running code, the same one at most once a second.
-    Fault(Fault),
+    Fault(Box<Fault>),
     /// Output of the program or of the runtime.
     Log(Log),
     /// Answer to a `ping`.
