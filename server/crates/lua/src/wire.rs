@@ -714,7 +714,8 @@ pub struct Done {
     /// Requires seen in the transaction.
     #[serde(default, deserialize_with = "list")]
     pub edges: Vec<Edge>,
-    /// Slots of touched units with live ≠ base, up to 1 MiB (9.3); absent: as before.
+    /// Every slot of the host whose live value differs from its base, up to 1 MiB (9.3), its roots named `unit:path`;
+    /// absent: as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dirty: Option<Content>,
     /// State of the sweep.

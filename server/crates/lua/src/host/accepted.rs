@@ -1,24 +1,19 @@
 //! What a host runs, as the server remembers it: the accepted texts in load order and the state that differs from them.
 //!
 //! Enough to bring a fresh process to the same point (Lua specification, 9.3); sends nothing itself.
-//! Must stay true: a unit keeps its place when its text changes, so that a rebuild loads in the original order; of two
-//! reports about one unit's state only the later counts.
+//! Must stay true: a unit keeps its place when its text changes, so that a rebuild loads in the original order.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value;
+use crate::wire::{Act, Content, Unit, Update};
 
-use crate::wire::{Act, Content, DoneUnit, Journal, Unit, Update};
-
-/// Texts and state of one host. Cost of each call follows the units in the update, not the units loaded; only state
-/// reports are looked through as a whole.
+/// Texts and state of one host. Cost of each call follows the units in the update, not the units loaded.
 #[derive(Debug, Default)]
 pub(super) struct Accepted {
     units: BTreeMap<u64, Unit>,
     places: HashMap<String, u64>,
     next_place: u64,
-    /// State reports that still say something, oldest first.
-    dirty: Vec<Content>,
+    dirty: Option<Content>,
 }
 
 impl Accepted {
@@ -32,54 +27,31 @@ impl Accepted {
         self.units.values()
     }
 
-    /// Takes over what an applied update brought.
-    ///
-    /// *Shape*: `done` tells which units ran, `dirty` holds the slots of touched units whose value differs from the
-    /// base, its roots named `unit:path`.
-    pub(super) fn apply(&mut self, update: Update, done: &[DoneUnit], dirty: Option<&Content>) {
-        let ran = done.iter().filter(|it| it.ran).map(|it| it.name.clone());
-        let mut touched: HashSet<String> = ran.collect();
+    /// Takes over the texts that an applied update brought.
+    pub(super) fn apply(&mut self, update: Update) {
         for unit in update.units {
             match unit.act {
-                Act::Remove => {
-                    self.forget(&unit.name);
-                    touched.insert(unit.name);
-                }
+                Act::Remove => self.forget(&unit.name),
                 Act::Load | Act::Replace | Act::Rerun => self.insert(unit),
             }
         }
-        match (update.journal, dirty) {
-            (Journal::All, Some(_)) => self.dirty.clear(),
-            (Journal::Units(units), Some(_)) => touched.extend(units),
-            (_, None) => {}
-        }
-        self.report(touched, dirty);
     }
 
-    /// Takes over a state report: what earlier ones said of the same units no longer counts.
-    pub(super) fn report(&mut self, mut touched: HashSet<String>, dirty: Option<&Content>) {
-        touched.extend(dirty.into_iter().flat_map(root_units).map(str::to_owned));
-        self.dirty.retain_mut(|earlier| {
-            if let Some(roots) = earlier.get_mut("roots").and_then(Value::as_object_mut) {
-                roots.retain(|root, _| !touched.contains(unit_of(root)));
-            }
-            root_units(earlier).next().is_some()
-        });
-        self.dirty
-            .extend(dirty.filter(|it| root_units(it).next().is_some()).cloned());
+    /// Takes over what a host said of its state: every slot of every unit that differs from its base.
+    pub(super) fn set_dirty(&mut self, dirty: Content) {
+        self.dirty = Some(dirty);
     }
 
-    /// State to restore, in this order.
-    pub(super) fn dirty(&self) -> &[Content] {
-        &self.dirty
+    /// State to restore.
+    pub(super) const fn dirty(&self) -> Option<&Content> {
+        self.dirty.as_ref()
     }
 
-    /// Forgets one unit, its state included.
+    /// Forgets one unit; state of it that is restored later finds no place.
     pub(super) fn forget(&mut self, unit: &str) {
         if let Some(place) = self.places.remove(unit) {
             self.units.remove(&place);
         }
-        self.report(HashSet::from([unit.to_owned()]), None);
     }
 
     /// Forgets everything; gives the names of what was known, in load order.
@@ -125,24 +97,8 @@ impl Accepted {
     }
 }
 
-/// The units a state report speaks of, once per root.
-fn root_units(content: &Content) -> impl Iterator<Item = &str> {
-    let roots = content.get("roots").and_then(Value::as_object);
-    roots
-        .into_iter()
-        .flat_map(serde_json::Map::keys)
-        .map(|it| unit_of(it))
-}
-
-/// The unit of a root such as `app.shell:scroll`.
-fn unit_of(root: &str) -> &str {
-    root.split_once(':').map_or(root, |(unit, _)| unit)
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn unit(name: &str, act: Act, text: &str) -> Unit {
@@ -154,23 +110,11 @@ mod tests {
         }
     }
 
-    fn apply(accepted: &mut Accepted, units: Vec<Unit>, ran: &[&str], dirty: Option<Value>) {
-        let done: Vec<_> = ran
-            .iter()
-            .map(|it| DoneUnit {
-                name: (*it).into(),
-                ran: true,
-                ..DoneUnit::default()
-            })
-            .collect();
-        accepted.apply(
-            Update {
-                units,
-                ..Update::default()
-            },
-            &done,
-            dirty.as_ref(),
-        );
+    fn apply(accepted: &mut Accepted, units: Vec<Unit>) {
+        accepted.apply(Update {
+            units,
+            ..Update::default()
+        });
     }
 
     fn texts(accepted: &Accepted) -> Vec<(&str, &str)> {
@@ -184,40 +128,15 @@ mod tests {
     fn a_replaced_unit_keeps_its_place_and_a_removed_one_comes_back_last() {
         let mut accepted = Accepted::default();
         let all = ["a", "b", "c"].map(|it| unit(it, Act::Load, "1")).to_vec();
-        apply(&mut accepted, all, &[], None);
+        apply(&mut accepted, all);
         apply(
             &mut accepted,
             vec![unit("c", Act::Replace, "2"), unit("a", Act::Replace, "2")],
-            &[],
-            None,
         );
         assert_eq!(texts(&accepted), [("a", "2"), ("b", "1"), ("c", "2")]);
-        apply(&mut accepted, vec![unit("a", Act::Remove, "")], &[], None);
-        apply(&mut accepted, vec![unit("a", Act::Load, "3")], &[], None);
+        apply(&mut accepted, vec![unit("a", Act::Remove, "")]);
+        apply(&mut accepted, vec![unit("a", Act::Load, "3")]);
         assert_eq!(texts(&accepted), [("b", "1"), ("c", "2"), ("a", "3")]);
-    }
-
-    #[test]
-    fn a_later_state_report_replaces_what_was_said_of_the_same_unit_only() {
-        let mut accepted = Accepted::default();
-        let first = json!({"v": 1, "roots": {"a:n": 1, "a:m": 2, "b:n": 3}, "tables": []});
-        apply(&mut accepted, Vec::new(), &["a", "b"], Some(first));
-        apply(
-            &mut accepted,
-            Vec::new(),
-            &["a"],
-            Some(json!({"v": 1, "roots": {"a:n": 9}, "tables": []})),
-        );
-        let roots: Vec<_> = accepted
-            .dirty()
-            .iter()
-            .map(|it| it["roots"].clone())
-            .collect();
-        assert_eq!(roots, [json!({"b:n": 3}), json!({"a:n": 9})]);
-        apply(&mut accepted, Vec::new(), &["b"], None);
-        assert_eq!(accepted.dirty().len(), 1, "b ran and is clean now");
-        apply(&mut accepted, vec![unit("a", Act::Remove, "")], &[], None);
-        assert_eq!(accepted.dirty().len(), 0);
     }
 
     #[test]
@@ -226,7 +145,7 @@ mod tests {
         let units = (0..10)
             .map(|it| unit(&format!("m{it}"), Act::Replace, "12345"))
             .collect();
-        apply(&mut accepted, units, &[], None);
+        apply(&mut accepted, units);
         let batches = accepted.batches(12);
         assert!(batches.iter().all(|it| (1..=2).contains(&it.len())));
         let names: Vec<_> = batches.iter().flatten().map(|it| it.name.clone()).collect();

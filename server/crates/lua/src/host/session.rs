@@ -9,7 +9,7 @@
 mod loss;
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
@@ -446,20 +446,20 @@ impl Session {
     }
 
     /// A transaction has its `done`.
-    fn settle(&mut self, job: Job, done: Done) {
+    fn settle(&mut self, job: Job, mut done: Done) {
         let is_applied = done.outcome == Outcome::Applied;
         match job {
             Job::Update(update) => {
                 self.kills.clear(&update);
                 if is_applied && !update.dry {
-                    self.accepted
-                        .apply(update, &done.units, done.dirty.as_ref());
+                    self.accepted.apply(update);
+                    self.remember_state(&mut done);
                 }
                 self.report_done(done);
             }
             Job::Restore(_) => {
                 if is_applied {
-                    self.accepted.report(HashSet::new(), done.dirty.as_ref());
+                    self.remember_state(&mut done);
                 }
                 self.report_done(done);
             }
@@ -474,6 +474,13 @@ impl Session {
                     .map_or("no reason given", |it| it.message.as_str());
                 self.warn(format!("some state could not be restored: {why}"));
             }
+        }
+    }
+
+    /// Keeps the state report for a rebuild; nobody else has a use for it.
+    fn remember_state(&mut self, done: &mut Done) {
+        if let Some(dirty) = done.dirty.take() {
+            self.accepted.set_dirty(dirty);
         }
     }
 

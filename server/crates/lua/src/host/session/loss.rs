@@ -203,7 +203,7 @@ impl Session {
                 ..Update::default()
             })
         });
-        let state = self.accepted.dirty().iter().cloned();
+        let state = self.accepted.dirty().cloned().into_iter();
         let state = state.map(|content| {
             Job::RebuildState(Restore {
                 tx: 0,

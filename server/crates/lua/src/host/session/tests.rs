@@ -247,7 +247,6 @@ impl Pretended {
     fn carry_out(&mut self, work: ToHost, verdict: Verdict) -> Done {
         match (work, verdict) {
             (ToHost::Update(update), Verdict::Applied) => {
-                let mut roots = serde_json::Map::new();
                 let mut units = Vec::new();
                 for unit in update.units {
                     let text = unit.text.expect("a text");
@@ -257,9 +256,8 @@ impl Pretended {
                     }
                     let root = format!("{}:n", unit.name);
                     if update.cause != Cause::Startup {
-                        let n_runs = self.state.entry(root.clone()).or_default();
+                        let n_runs = self.state.entry(root).or_default();
                         *n_runs += 1;
-                        roots.insert(root, json!(*n_runs));
                     }
                     units.push(DoneUnit {
                         name: unit.name,
@@ -273,7 +271,7 @@ impl Pretended {
                     generation: update.generation,
                     outcome: Outcome::Applied,
                     units,
-                    dirty: Some(json!({"v": 1, "roots": roots, "tables": []})),
+                    dirty: Some(json!({"v": 1, "roots": self.state, "tables": []})),
                     ..Done::default()
                 }
             }
