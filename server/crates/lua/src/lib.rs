@@ -5,4 +5,6 @@ pub mod scan;
 mod tokens;
 pub mod errors;
 pub mod host;
+pub mod index;
+pub mod resolve;
 pub mod wire;
