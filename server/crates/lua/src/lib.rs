@@ -1,10 +1,12 @@
 //! Lua.
 
 pub mod syntax;
-pub mod scan;
 mod tokens;
 pub mod errors;
 pub mod host;
+pub mod scan;
 pub mod index;
 pub mod resolve;
 pub mod wire;
+pub mod runtime;
+pub mod worker;

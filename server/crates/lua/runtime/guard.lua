@@ -1,0 +1,194 @@
+--- Limits on the project's code inside a transaction: time, memory, calls that would end the process.
+---
+--- The count hook exists only between `start` and `stop`, as it costs speed. After the deadline a hook at every
+--- instruction raises in project code, so no `pcall` survives it; the runtime's own functions pass.
+
+local host = use "host"
+local lang = use "lang"
+local report = use "report"
+local getinfo, sethook, gethook = lang.getinfo, lang.sethook, lang.gethook
+local clock, collectgarbage, error, next, rawequal, xpcall = host.clock, collectgarbage, error, next, rawequal, xpcall
+local running = coroutine.running
+local limit_memory = host.limit_memory or function() end
+
+local guard = {
+  active = false,
+  expired = nil, ---@type table? the failure that ended the time or the memory
+}
+
+local INSTRUCTIONS = 10000
+local STOP = "stopped by hotsave"
+
+local deadline, memory_kb, budget_ms
+local threads = setmetatable({}, { __mode = "k" })
+local previous -- The project's own hook on the main thread, put back afterwards.
+local checked_kb = 0
+local depth = 0 -- Calls of project code that are inside one another: a staged `require` runs inside a top level.
+local inner -- The failure last seen by a handler, so that a rethrown error keeps its frames.
+
+--- Raises in whatever project code runs next, on every thread.
+local function strike()
+  local info = getinfo(2, "S")
+  if info and info.source ~= lang.source then
+    error(STOP, 0)
+  end
+end
+
+local function expire(code, text)
+  guard.expired = { value = text, code = code, frames = report.frames(3) }
+  for thread in next, threads do
+    sethook(thread, strike, "", 1)
+  end
+  sethook(strike, "", 1)
+  if getinfo(3, "S").source ~= lang.source then
+    error(STOP, 0)
+  end
+end
+
+local function tick()
+  if not guard.active or guard.expired then
+    return
+  end
+  if clock() > deadline then
+    return expire("lua/timeout", "still running after " .. budget_ms .. " ms")
+  end
+  if memory_kb and collectgarbage("count") > memory_kb and collectgarbage("count") > checked_kb then
+    collectgarbage()
+    checked_kb = collectgarbage("count") * 1.05
+    if collectgarbage("count") > memory_kb then
+      expire("lua/memory", "not enough memory: more than the configured limit is in use")
+    end
+  end
+end
+
+--- Puts the limits in force.
+---@param limit_ms number time for everything until `stop`
+function guard.start(limit_ms)
+  budget_ms, deadline = limit_ms, clock() + limit_ms / 1000
+  memory_kb = host.memory_bytes and host.memory_bytes > 0 and host.memory_bytes / 1024 * 0.9 or nil
+  checked_kb = 0
+  guard.active, guard.expired, guard.refused, inner, depth = true, nil, nil, nil, 0
+  previous = { gethook() }
+  sethook(tick, "", INSTRUCTIONS)
+end
+
+--- Ends the limits and leaves every thread's hook as the program had it.
+function guard.stop()
+  guard.active = false
+  for thread in next, threads do
+    sethook(thread)
+    threads[thread] = nil
+  end
+  if previous and previous[1] and previous[1] ~= "external hook" then
+    sethook(previous[1], previous[2], previous[3])
+  else
+    sethook()
+  end
+end
+
+--- Gives a coroutine the hook of this transaction.
+function guard.watch(thread)
+  if guard.active and not threads[thread] then
+    threads[thread] = true
+    if guard.expired then
+      sethook(thread, strike, "", 1)
+    else
+      sethook(thread, tick, "", INSTRUCTIONS)
+    end
+  end
+end
+
+--- The unit whose text is running, set by the transaction.
+guard.unit = nil
+
+local function handler(value)
+  if inner and rawequal(inner.value, value) then
+    return inner
+  end
+  inner = { value = value, frames = report.frames(2), unit = guard.unit and guard.unit.name, chunk = guard.unit and guard.unit.chunk }
+  return inner
+end
+
+--- Calls project code under the limits. Never raises.
+---@param fn function takes no arguments
+---@return table? failure
+---@return any ... results, if there is no failure
+function guard.call(fn)
+  local bytes = host.memory_bytes
+  if guard.active and bytes and depth == 0 then
+    limit_memory(bytes)
+  end
+  depth = depth + 1
+  local ok, first, second = xpcall(fn, handler)
+  depth = depth - 1
+  if bytes and depth == 0 then
+    limit_memory(0)
+  end
+  local expired = guard.expired
+  if expired then
+    if depth == 0 then
+      -- From here on the runtime works on its own; a hook at each of its instructions would only cost time.
+      sethook()
+    end
+    expired.unit = expired.unit or guard.unit and guard.unit.name
+    expired.chunk = expired.chunk or guard.unit and guard.unit.chunk
+    return expired
+  end
+  if ok then
+    return nil, first, second
+  end
+  if type(first) ~= "table" or not rawequal(first, inner) then
+    -- Out of memory, or an error in the handler: Lua had no room to call it.
+    local unit = guard.unit
+    first = { value = first, frames = lang.list(), unit = unit and unit.name, chunk = unit and unit.chunk }
+  end
+  return first
+end
+
+--- A stand-in for a function that must not run inside a transaction, or never.
+---@param name string
+---@param original function? what runs outside a transaction; none if it is always refused
+function guard.blocked(name, original)
+  return function(...)
+    if original and not guard.active then
+      return original(...)
+    end
+    guard.refused = name .. " is blocked while hotsave loads modules"
+    error(guard.refused, 2)
+  end
+end
+
+--- Installs what must be in place before any project code runs. On PUC Lua a hook belongs to one coroutine, so new
+--- ones are given theirs when they are made.
+---@param confined boolean is the project kept from starting processes?
+function guard.install(confined)
+  local coroutine, os, io = coroutine, os, io
+  local create, wrap = coroutine.create, coroutine.wrap
+  if type(os) == "table" and os.exit then
+    os.exit = guard.blocked("os.exit", not confined and os.exit or nil)
+    if confined then
+      os.execute = guard.blocked("os.execute")
+    end
+  end
+  if confined and type(io) == "table" then
+    io.popen = guard.blocked("io.popen")
+  end
+  if not lang.jit then
+    function coroutine.create(fn)
+      local thread = create(fn)
+      guard.watch(thread)
+      return thread
+    end
+    function coroutine.wrap(fn)
+      if not guard.active or type(fn) ~= "function" then
+        return wrap(fn)
+      end
+      return wrap(function(...)
+        guard.watch((running()))
+        return fn(...)
+      end)
+    end
+  end
+end
+
+return guard

@@ -1,0 +1,104 @@
+--- Visiting what a unit owns: tables and Lua functions reachable without entering another unit's load.
+--- Reads raw and never calls anything of the project.
+
+local lang = use "lang"
+local marks = use "marks"
+local getinfo, getupvalue, getmetatable = lang.getinfo, lang.getupvalue, lang.getmetatable
+local next, type = next, type
+local of = marks.of
+
+local walk = {}
+
+--- A function that is written in Lua and not part of the runtime?
+---@return boolean
+function walk.is_code(fn)
+  local source = getinfo(fn, "S")
+  return source.what ~= "C" and source.source ~= lang.source
+end
+local is_code = walk.is_code
+
+--- Visits owned objects, each once over all calls that share `seen`.
+---
+---@param roots any[] entered whoever owns them; holes are not allowed
+---@param unit string the owner
+---@param seen table set of what was visited
+---@param fresh boolean only objects without a mark count as owned: what a run has just made
+---@param on_table fun(it: table, path: string)
+---@param on_function fun(it: function, path: string)
+---@param paths string[]? the path of each root; without it no paths are made
+function walk.owned(roots, unit, seen, fresh, on_table, on_function, paths)
+  local stack, names, n = {}, paths and {}, 0
+
+  local function push(value, path, key)
+    local kind = type(value)
+    if (kind ~= "table" and kind ~= "function") or seen[value] then
+      return
+    end
+    local mark = of[value]
+    if mark and mark.unit and (fresh or mark.unit ~= unit) then
+      return
+    end
+    seen[value] = true
+    if kind == "function" and not is_code(value) then
+      return
+    end
+    n = n + 1
+    stack[n] = value
+    if not names then
+      return
+    elseif type(key) == "string" then
+      names[n] = path == "" and key or path .. "." .. key
+    else
+      names[n] = path .. "[" .. (type(key) == "number" and key or type(key)) .. "]"
+    end
+  end
+
+  for idx = 1, #roots do
+    local root = roots[idx]
+    if not seen[root] and (type(root) == "table" or type(root) == "function" and is_code(root)) then
+      seen[root] = true
+      n = n + 1
+      stack[n] = root
+      if names then
+        names[n] = paths[idx]
+      end
+    end
+  end
+  while n > 0 do
+    local value, path = stack[n], names and names[n]
+    stack[n] = nil
+    n = n - 1
+    if type(value) == "table" then
+      on_table(value, path)
+      for key, inner in next, value do
+        local kind = type(inner)
+        if kind == "table" or kind == "function" then
+          push(inner, path, key)
+        end
+        kind = type(key)
+        if kind == "table" or kind == "function" then
+          push(key, path, key)
+        end
+      end
+      local meta = getmetatable(value)
+      if meta then
+        push(meta, path, "<metatable>")
+      end
+    else
+      on_function(value, path)
+      local idx = 1
+      while true do
+        local name, inner = getupvalue(value, idx)
+        if not name then
+          break
+        end
+        if name ~= "_ENV" then
+          push(inner, path, names and "~" .. name)
+        end
+        idx = idx + 1
+      end
+    end
+  end
+end
+
+return walk
