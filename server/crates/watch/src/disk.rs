@@ -221,3 +221,184 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        fs,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use super::*;
+    use crate::{
+        backend::Refused,
+        event::{Cause, Kind},
+    };
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// The system with a limit of its own, which a test can raise.
+    struct Limited {
+        notify: Notify,
+        limit: Arc<AtomicUsize>,
+        watched: BTreeSet<PathBuf>,
+    }
+
+    impl Backend for Limited {
+        fn watch(&mut self, directory: &Path) -> Result<(), Refused> {
+            let is_full = self.limit.load(Ordering::SeqCst) <= self.watched.len();
+            if is_full && !self.watched.contains(directory) {
+                let why = Some("the limit is reached; raise it".to_owned());
+                return Err(Refused::Poll { why });
+            }
+            self.notify.watch(directory)?;
+            self.watched.insert(directory.to_path_buf());
+            Ok(())
+        }
+
+        fn unwatch(&mut self, directory: &Path) {
+            self.watched.remove(directory);
+            self.notify.unwatch(directory);
+        }
+
+        fn covers_subtrees(&self) -> bool {
+            false
+        }
+    }
+
+    struct Fixture {
+        root: tempfile::TempDir,
+        watch: DiskWatch,
+        limit: Arc<AtomicUsize>,
+        events: Receiver<WatchEvent>,
+    }
+
+    /// Three directories, each with a file, under a system that watches `limit` of them.
+    fn fixture(limit: usize) -> Fixture {
+        let root = tempfile::tempdir().unwrap();
+        for directory in ["a", "b/c"] {
+            fs::create_dir_all(root.path().join(directory)).unwrap();
+            fs::write(root.path().join(directory).join("m.lua"), "return 0").unwrap();
+        }
+        let limit = Arc::new(AtomicUsize::new(limit));
+        let (sender, events) = unbounded();
+        let options = Options {
+            poll_every: Duration::from_millis(10),
+            ..Options::default()
+        };
+        let backend_limit = Arc::clone(&limit);
+        let backend = move |inputs: Sender<Input>, _| -> Box<dyn Backend> {
+            let on_signal = move |signal| _ = inputs.send(Input::Signal(signal));
+            Box::new(Limited {
+                notify: Notify::new(on_signal).unwrap(),
+                limit: backend_limit,
+                watched: BTreeSet::new(),
+            })
+        };
+        let mut watch = DiskWatch::start(sender, options, backend).unwrap();
+        watch.add_root(WatchRoot {
+            path: root.path().to_path_buf(),
+            ignore: Vec::new(),
+        });
+        Fixture {
+            root,
+            watch,
+            limit,
+            events,
+        }
+    }
+
+    impl Fixture {
+        /// All kinds up to the first that `is_last`.
+        fn until(&self, is_last: impl Fn(&Kind) -> bool) -> Vec<Kind> {
+            let mut kinds = Vec::new();
+            while !kinds.last().is_some_and(&is_last) {
+                kinds.push(self.events.recv_timeout(PATIENCE).unwrap().kind);
+            }
+            kinds
+        }
+
+        /// Writes a file and waits for the report.
+        fn write(&self, name: &str, text: &str) -> Vec<Kind> {
+            let file = self.root.path().join(name);
+            fs::write(&file, text).unwrap();
+            self.until(|kind| matches!(kind, Kind::Changed { paths } if paths.contains(&file)))
+        }
+    }
+
+    fn is_ready(kind: &Kind) -> bool {
+        matches!(kind, Kind::Ready { .. })
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_polled_with_one_warning_that_names_the_remedy() {
+        let fixture = fixture(2);
+        let kinds = fixture.until(is_ready);
+        let [Kind::Degraded { message }, Kind::Ready { files }] = kinds.as_slice() else {
+            panic!("{kinds:?}");
+        };
+        assert!(
+            message.contains("every 10 ms: the limit is reached; raise it"),
+            "{message}"
+        );
+        assert_eq!(files.len(), 2);
+        for name in ["a/m.lua", "b/c/m.lua", "b/c/new.lua", "b/new.lua"] {
+            let kinds = fixture.write(name, "return 'longer than before'");
+            assert!(
+                !kinds.iter().any(|it| matches!(it, Kind::Degraded { .. })),
+                "said again"
+            );
+        }
+    }
+
+    #[test]
+    fn a_raised_limit_ends_the_polling_and_loses_nothing() {
+        let fixture = fixture(1);
+        fixture.until(is_ready);
+        fixture.limit.store(usize::MAX, Ordering::SeqCst);
+        fixture.until(|kind| *kind == Kind::Recovered);
+        fixture.write("b/c/m.lua", "return 'watched now'");
+    }
+
+    #[test]
+    fn lost_reports_are_one_rescan_and_watching_goes_on() {
+        let fixture = fixture(usize::MAX);
+        fixture.until(is_ready);
+        let lost = || fixture.watch.post(Input::Signal(Signal::Lost));
+        lost();
+        let rescan = Kind::Rescan {
+            directory: fixture.root.path().to_path_buf(),
+            because: Cause::Lost,
+        };
+        let kinds = fixture.until(|kind| *kind == rescan);
+        assert_eq!(kinds, [rescan]);
+        fixture.write("b/c/m.lua", "return 1");
+    }
+
+    #[test]
+    fn without_any_watcher_the_message_says_why() {
+        let (sender, events) = unbounded();
+        let backend = |_, _| -> Box<dyn Backend> {
+            Box::new(PollOnly {
+                why: Some("cannot start inotify".into()),
+            })
+        };
+        let mut watch = DiskWatch::start(sender, Options::default(), backend).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        watch.add_root(WatchRoot {
+            path: root.path().into(),
+            ignore: Vec::new(),
+        });
+        let Kind::Degraded { message } = events.recv_timeout(PATIENCE).unwrap().kind else {
+            panic!("no warning");
+        };
+        assert!(
+            message.ends_with("every 500 ms: cannot start inotify"),
+            "{message}"
+        );
+    }
+}

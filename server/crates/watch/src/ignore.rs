@@ -223,3 +223,141 @@ fn rules<'a>(root: &Path, globs: impl Iterator<Item = &'a str>) -> Gitignore {
         Gitignore::empty()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use ::ignore::WalkBuilder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A folder from `name` or `name:content` lines.
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let (name, content) = file.split_once(':').unwrap_or((file, ""));
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        folder
+    }
+
+    /// The names of the files that count below `root`.
+    fn walk(root: &Path, globs: &[&str]) -> Vec<String> {
+        let globs: Vec<String> = globs.iter().map(|it| (*it).to_owned()).collect();
+        let files = Ignore::new(root, &globs).walk();
+        let name = |it: &PathBuf| it.strip_prefix(root).unwrap().display().to_string();
+        files.iter().map(name).collect()
+    }
+
+    #[test]
+    fn gitignore_counts_without_a_repository_and_the_inner_one_wins() {
+        let folder = folder(&[
+            ".gitignore:*.log\nout/",
+            "a.log",
+            "out/x.lua",
+            "in/.gitignore:!*.log",
+            "in/a.log",
+            "in/out/y.lua",
+        ]);
+        assert_eq!(
+            walk(folder.path(), &[]),
+            [".gitignore", "in/.gitignore", "in/a.log"]
+        );
+    }
+
+    #[test]
+    fn what_lies_in_an_ignored_folder_cannot_be_taken_back() {
+        let folder = folder(&[".gitignore:out/\n!out/x.lua", "out/x.lua"]);
+        assert_eq!(walk(folder.path(), &[]), [".gitignore"]);
+    }
+
+    #[test]
+    fn the_callers_globs_have_the_last_word() {
+        let folder = folder(&[
+            ".gitignore:out/",
+            "out/x.lua",
+            "gen/y.lua",
+            "z.lua",
+            "lua_modules/m.lua",
+        ]);
+        assert_eq!(
+            walk(folder.path(), &["gen/", "!out/", "!lua_modules/"]),
+            [".gitignore", "lua_modules/m.lua", "out/x.lua", "z.lua"]
+        );
+    }
+
+    #[test]
+    fn rules_above_the_root_count_up_to_the_repository_and_no_further() {
+        let folder = folder(&[
+            ".gitignore:*",
+            "repository/.git/HEAD",
+            "repository/.gitignore:*.log",
+            "repository/root/a.log",
+            "repository/root/b.lua",
+            "plain/c.lua",
+        ]);
+        assert_eq!(walk(&folder.path().join("repository/root"), &[]), ["b.lua"]);
+        assert_eq!(walk(&folder.path().join("plain"), &[]), ["c.lua"]);
+    }
+
+    #[test]
+    fn a_root_inside_an_ignored_folder_is_not_ignored() {
+        let folder = folder(&[
+            ".git/HEAD",
+            ".gitignore:lua_modules/",
+            "lua_modules/share/m.lua",
+        ]);
+        assert_eq!(
+            walk(&folder.path().join("lua_modules/share"), &[]),
+            ["m.lua"]
+        );
+    }
+
+    #[test]
+    fn a_path_elsewhere_is_ignored_and_a_bad_glob_is_named() {
+        let mut ignore = Ignore::new(Path::new("/project"), &[]);
+        assert!(ignore.is_ignored(Path::new("/projects/a.lua"), false));
+        assert!(!ignore.is_ignored(Path::new("/project"), true));
+        assert!(check_glob("{a,b").unwrap_err().contains("{a,b"));
+        assert_eq!(check_glob("build/**"), Ok(()));
+    }
+
+    fn rules() -> impl Strategy<Value = String> {
+        let pattern = prop::sample::select(vec![
+            "a", "b/", "/x", "*.lua", "!x", "!b", "a/x", "**/y.lua", "# a", "",
+        ]);
+        prop::collection::vec(pattern, 0..4).prop_map(|it| it.join("\n"))
+    }
+
+    proptest! {
+        /// The walk, the question about a single path, and the crate's own walker agree.
+        #[test]
+        fn every_way_to_ask_gives_the_same_answer(
+            files in prop::collection::vec(prop::sample::select(vec!["a/x", "a/b/x", "a/b/y.lua", "b/x", "b/a", "x", "y.lua", "c/d/e/x", "c/a/y.lua", "c/b/z"]), 1..10),
+            ignores in prop::collection::vec((prop::sample::select(vec!["", "c/", "c/d/"]), rules()), 0..4),
+        ) {
+            let folder = folder(&files);
+            for (directory, rules) in &ignores {
+                fs::create_dir_all(folder.path().join(directory)).unwrap();
+                fs::write(folder.path().join(directory).join(".gitignore"), rules).unwrap();
+            }
+            let all_files = |walk: &mut WalkBuilder| {
+                let is_file = |it: &::ignore::DirEntry| it.file_type().is_some_and(|it| it.is_file());
+                let mut files: Vec<PathBuf> = walk.build().flatten().filter(is_file).map(::ignore::DirEntry::into_path).collect();
+                files.sort();
+                files
+            };
+            let mut ignore = Ignore::new(folder.path(), &[]);
+            let walked = ignore.walk();
+            let theirs = all_files(WalkBuilder::new(folder.path()).standard_filters(false).git_ignore(true).require_git(false));
+            prop_assert_eq!(&walked, &theirs);
+            for file in all_files(WalkBuilder::new(folder.path()).standard_filters(false)) {
+                prop_assert_eq!(ignore.is_ignored(&file, false), !walked.contains(&file), "{}", file.display());
+            }
+        }
+    }
+}

@@ -49,6 +49,8 @@ pub(crate) struct Root {
     /// What is to be told at the next flush.
     kinds: Vec<Kind>,
     changed: BTreeSet<PathBuf>,
+    /// Directories whose `.gitignore` changed; a save makes several signals, and one walk is enough.
+    new_rules: BTreeSet<PathBuf>,
 }
 
 impl Root {
@@ -76,6 +78,7 @@ impl Root {
             trouble: None,
             kinds: Vec::new(),
             changed: BTreeSet::new(),
+            new_rules: BTreeSet::new(),
         };
         let files = root.enter(now, watches);
         root.kinds.push(Kind::Ready { files });
@@ -113,6 +116,9 @@ impl Root {
                     // Even if a directory of this name is there again, it is another one.
                     self.vanished.missed(now, &path);
                 } else {
+                    if path.is_dir() && !self.ignore.is_ignored(&path, false) {
+                        self.changed.insert(path.clone()); // A directory took a file's place.
+                    }
                     self.look(now, &path, watches);
                 }
             }
@@ -142,10 +148,15 @@ impl Root {
         self.vanished.next().into_iter().chain(look_at).min()
     }
 
-    /// Does what is due: second looks, polling, looking for a root that is not there.
+    /// Does what is due: second looks, new ignore rules, polling, looking for a root that is not there.
     pub(crate) fn tick(&mut self, now: Instant, watches: &mut Watches) {
         for due in self.vanished.take_due(now) {
             self.look_again(now, due, watches);
+        }
+        for directory in std::mem::take(&mut self.new_rules) {
+            if self.directories.contains(&directory) {
+                self.rescan(&directory, Cause::Rules, watches);
+            }
         }
         if now < self.look_at {
             return;
@@ -256,7 +267,7 @@ impl Root {
                 }
                 if self.is_own_file(path, file_type) && !self.ignore.is_ignored(path, false) {
                     self.vanished.seen(path);
-                    self.push_changed(path, watches);
+                    self.push_changed(path);
                 }
             }
         }
@@ -276,7 +287,9 @@ impl Root {
                 });
             }
         } else if !self.directories.contains(&path) {
-            self.push_changed(&path, watches);
+            if !self.ignore.is_ignored(&path, false) {
+                self.push_changed(&path);
+            }
         } else if path.is_dir() {
             self.rescan(&path, Cause::Replaced, watches);
         } else {
@@ -305,7 +318,7 @@ impl Root {
     fn adopt(&mut self, directory: &Path, watches: &mut Watches) -> Vec<PathBuf> {
         let (root, polled) = (Arc::clone(&self.path), &mut self.polled);
         let is_covered = watches.covers_subtrees();
-        let mut to_poll = Vec::new();
+        let (mut to_poll, mut denied) = (Vec::new(), Vec::new());
         let tree = self.ignore.walk_below(directory, |it| {
             if is_covered && it != &*root {
                 return;
@@ -314,12 +327,15 @@ impl Root {
             match watches.hold(&root, it) {
                 Ok(()) | Err(Refused::Missing) => {}
                 Err(Refused::Denied) => {
-                    tracing::warn!(directory = %it.display(), "no permission to watch a folder")
+                    tracing::warn!(directory = %it.display(), "no permission to watch a folder");
+                    denied.push(it.to_path_buf());
                 }
                 Err(Refused::Poll { why }) => to_poll.push((it.to_path_buf(), why)),
             }
         });
         self.directories.extend(tree.directories);
+        // Unknown to us, so that it is adopted when its permissions change.
+        denied.iter().for_each(|it| _ = self.directories.remove(it));
         let mut files = tree.files;
         for (directory, why) in to_poll {
             self.adopt_polled(directory, why, &mut files, watches);
@@ -365,6 +381,9 @@ impl Root {
                 watches.release(&self.path, &it);
             }
         }
+        // What was changed a moment ago may be ignored now.
+        let ignore = &mut self.ignore;
+        self.changed.retain(|it| !ignore.is_ignored(it, false));
         self.tell_trouble();
         self.push_rescan(directory, because);
     }
@@ -436,12 +455,13 @@ impl Root {
         self.trouble = trouble;
     }
 
-    fn push_changed(&mut self, file: &Path, watches: &mut Watches) {
+    fn push_changed(&mut self, file: &Path) {
         self.changed.insert(file.to_path_buf());
         if file.file_name().is_some_and(|name| name == ".gitignore")
             && let Some(directory) = file.parent()
         {
-            self.rescan(directory, Cause::Rules, watches);
+            self.ignore.forget();
+            self.new_rules.insert(directory.to_path_buf());
         }
     }
 

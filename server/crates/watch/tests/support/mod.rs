@@ -34,11 +34,16 @@ pub(crate) struct Bench {
 /// Every write has a new content.
 static N_WRITES: AtomicUsize = AtomicUsize::new(0);
 
+/// A text that was never used before.
+pub(crate) fn text() -> String {
+    let number = N_WRITES.fetch_add(1, Ordering::Relaxed);
+    format!("return {number}\n")
+}
+
 /// Writes a file with a content it never had, and the directories on the way to it.
 pub(crate) fn write(path: &Path) {
-    let number = N_WRITES.fetch_add(1, Ordering::Relaxed);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("return {number}\n")).unwrap();
+    fs::write(path, text()).unwrap();
 }
 
 impl Bench {
@@ -146,25 +151,27 @@ impl Bench {
         }
     }
 
-    /// The files reported until now: a last file is written, and all that comes before its report was told by now.
-    pub(crate) fn changed_until_now(&self) -> Vec<PathBuf> {
+    /// The events until now: a last file is written, and all that comes before its report was told by now.
+    pub(crate) fn until_now(&self) -> Vec<WatchEvent> {
         let number = N_WRITES.fetch_add(1, Ordering::Relaxed);
-        let last = format!("last-{number}");
-        self.write(&last);
-        let last = self.path(&last);
+        let last = self.path(&format!("last-{number}"));
+        write(&last);
+        self.await_kind(|kind| matches!(kind, Kind::Changed { paths } if paths.contains(&last)))
+    }
+
+    /// The files reported until now.
+    pub(crate) fn changed_until_now(&self) -> Vec<PathBuf> {
         let mut changed = BTreeSet::new();
-        while !changed.contains(&last) {
-            if let Kind::Changed { paths } = self.next().kind {
+        for event in self.until_now() {
+            if let Kind::Changed { paths } = event.kind {
                 changed.extend(paths);
             }
         }
-        changed.retain(|it| {
-            !it.file_name()
-                .unwrap()
-                .to_string_lossy()
-                .starts_with("last-")
-        });
-        changed.into_iter().collect()
+        let is_last = |it: &Path| {
+            it.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("last-"))
+        };
+        changed.into_iter().filter(|it| !is_last(it)).collect()
     }
 
     /// Drops the watcher; returns what came until its channel closed.
