@@ -1,5 +1,7 @@
 //! The server's side of a host against real processes: the worker, and shells that misbehave.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -59,7 +61,7 @@ impl Driver {
             events,
             reports: Vec::new(),
             generation: 0,
-            folder: folder,
+            folder,
         }
     }
 
