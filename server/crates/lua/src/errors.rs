@@ -161,15 +161,18 @@ pub fn locate(problem: &wire::Problem, context: &Context<'_>) -> Option<Problem>
         }
     }
 
-    let opened = message.opened.map(|(line, what, told)| {
+    let opened = message.opened.map(|(line, word, told)| {
         let opening = Spot {
             line: spot.source.line(line),
             source: spot.source.clone(),
         };
-        Related {
-            place: opening.place(what),
-            message: told.into(),
-        }
+        (opening, word, told)
+    });
+    // 5.4 names the line of the second label as that of the first.
+    let opened = opened.filter(|(opening, ..)| opening.line != spot.line);
+    let opened = opened.map(|(opening, word, told)| Related {
+        place: opening.place(word),
+        message: told.into(),
     });
     let text = match steps.first() {
         Some((.., nearest)) => with_nearest(message.text, nearest),

@@ -141,7 +141,7 @@ fn mark(message: &str) -> Mark<'_> {
             token => Mark::Last(token.split('\n').next().unwrap_or(token)),
         };
     }
-    const KINDS: [&str; 8] = [
+    const KINDS: [&str; 9] = [
         "local '",
         "global '",
         "upvalue '",
@@ -150,6 +150,7 @@ fn mark(message: &str) -> Mark<'_> {
         "constant '",
         "to '",
         "label '",
+        "variable '",
     ];
     let names = KINDS.iter().filter_map(|kind| {
         let (at, _) = message.match_indices(kind).next()?;

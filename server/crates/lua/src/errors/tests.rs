@@ -108,98 +108,110 @@ fn frame(chunk: &str, line: i32, name: Option<&str>) -> Frame {
     }
 }
 
-/// What is marked on a line by each message, written as the dialect in front writes it.
+/// What is marked on a line by each message, word for word as the dialect in front writes it.
 #[test]
 fn the_meant_word_is_marked_in_every_dialect() {
-    for (dialect, line, message, marked) in [
+    for (dialects, line, message, marked) in [
         // Names of values: before the type in 5.1 and LuaJIT, behind it since 5.2.
         (
-            "5.1",
+            "5.1 jit",
             "  local y = target.x + 1",
             "attempt to index local 'target' (a nil value)",
             "target",
         ),
         (
-            "jit",
-            "  local y = target.x + 1",
-            "attempt to index local 'target' (a nil value)",
-            "target",
-        ),
-        (
-            "5.3",
+            "5.3 5.4",
             "  local y = target.x + 1",
             "attempt to index a nil value (local 'target')",
             "target",
         ),
         (
-            "5.4",
-            "  local y = a.speed * 2",
-            "attempt to perform arithmetic on a nil value (field 'speed')",
-            "speed",
-        ),
-        (
-            "5.1",
-            "  local y = a.speed * 2",
+            "5.1 jit",
+            "local y = a.speed * 2",
             "attempt to perform arithmetic on field 'speed' (a nil value)",
             "speed",
         ),
         (
-            "jit",
+            "5.3 5.4",
+            "local y = a.speed * 2",
+            "attempt to perform arithmetic on a nil value (field 'speed')",
+            "speed",
+        ),
+        (
+            "5.1 jit",
             "start()",
             "attempt to call global 'start' (a nil value)",
             "start",
         ),
         (
-            "5.4",
+            "5.3 5.4",
             "start()",
             "attempt to call a nil value (global 'start')",
             "start",
         ),
         (
-            "5.1",
+            "5.1 jit",
             "return n .. up",
             "attempt to concatenate upvalue 'up' (a nil value)",
             "up",
         ),
         (
-            "5.4",
+            "5.3 5.4",
             "return n .. up",
             "attempt to concatenate a nil value (upvalue 'up')",
             "up",
         ),
         (
-            "5.1",
+            "5.1 jit",
             "obj:draw(1)",
             "attempt to call method 'draw' (a nil value)",
             "draw",
         ),
         (
-            "5.3",
+            "5.3 5.4",
             "obj:draw(1)",
             "attempt to call a nil value (method 'draw')",
             "draw",
         ),
         (
-            "5.4",
+            "5.1 jit",
+            "return #nothing",
+            "attempt to get length of global 'nothing' (a nil value)",
+            "nothing",
+        ),
+        (
+            "5.3 5.4",
+            "return #nothing",
+            "attempt to get length of a nil value (global 'nothing')",
+            "nothing",
+        ),
+        (
+            "all",
             "table.insert(t)",
             "wrong number of arguments to 'insert'",
             "insert",
         ),
         (
-            "5.1",
+            "all",
             "string.rep()",
             "bad argument #1 to 'rep' (string expected, got no value)",
             "rep",
         ),
-        // Not there once: the whole line.
         (
             "5.4",
+            "x = 2",
+            "attempt to assign to const variable 'x'",
+            "x",
+        ),
+        // Not there, not once or not named: the whole line.
+        (
+            "5.3 5.4",
             "  x = x.y  ",
             "attempt to index a nil value (global 'x')",
             "x = x.y",
         ),
         (
-            "5.4",
+            "5.3 5.4",
             "xx = y.x_1",
             "attempt to index a nil value (global 'x')",
             "xx = y.x_1",
@@ -210,43 +222,66 @@ fn the_meant_word_is_marked_in_every_dialect() {
             "attempt to call field '?' (a nil value)",
             "f()()",
         ),
-        ("5.4", "  error({}) ", "oh no", "error({})"),
         (
-            "5.4",
+            "all",
+            "return a < 1 ",
+            "attempt to compare table with number",
+            "return a < 1",
+        ),
+        ("all", "  error({}) ", "oh no", "error({})"),
+        (
+            "jit",
             "größe.x = größen",
-            "attempt to index a nil value (global 'größe')",
+            "attempt to index global 'größe' (a nil value)",
             "größe",
         ),
         // Syntax: the token, its last occurrence.
-        ("5.1", "local = = 3", "unexpected symbol near '='", "="),
-        ("jit", "x y", "'=' expected near 'y'", "y"),
-        ("5.1", "x y", "'=' expected near 'y'", "y"),
-        ("5.4", "x y", "syntax error near 'y'", "y"),
-        ("5.3", "if x the y", "'then' expected near 'the'", "the"),
+        ("5.1 jit", "local = = 3", "'<name>' expected near '='", "="),
+        ("5.3 5.4", "local = = 3", "<name> expected near '='", "="),
+        ("5.1 jit", "x y", "'=' expected near 'y'", "y"),
+        ("5.3 5.4", "x y", "syntax error near 'y'", "y"),
+        ("all", "if x the y", "'then' expected near 'the'", "the"),
         (
-            "5.1",
+            "all",
             "local s = \"abc",
             "unfinished string near '\"abc'",
             "\"abc",
         ),
         (
-            "5.3",
+            "5.3 5.4",
             "s = '\\q'",
             "invalid escape sequence near ''\\q'",
             "'\\q",
         ),
         (
-            "5.4",
-            "s = '\\q'",
-            "invalid escape sequence '\\q'",
-            "s = '\\q'",
+            "jit",
+            "s = \"\\q",
+            "invalid escape sequence near '\"'",
+            "\"",
+        ),
+        ("5.1 jit 5.4", "x = 3x", "malformed number near '3x'", "3x"),
+        ("all", "x = 3 $ 4", "unexpected symbol near '$'", "$"),
+        (
+            "5.1 jit",
+            "x = 3 \u{7} 4",
+            "unexpected symbol near 'char(7)'",
+            "x = 3 \u{7} 4",
         ),
         (
-            "jit",
-            "break",
-            "break outside a loop at line 1 near <eof>",
-            "",
+            "5.3 5.4",
+            "x = 3 \u{7} 4",
+            "unexpected symbol near '<\\7>'",
+            "x = 3 \u{7} 4",
         ),
+        ("5.1", "break", "no loop to break near '<eof>'", ""),
+        ("jit", " break", "no loop to break", "break"),
+        (
+            "5.3",
+            " break",
+            "<break> at line 1 not inside a loop",
+            "break",
+        ),
+        ("5.4", " break", "break outside loop at line 1", "break"),
         (
             "jit",
             "goto nowhere",
@@ -254,19 +289,12 @@ fn the_meant_word_is_marked_in_every_dialect() {
             "nowhere",
         ),
         (
-            "5.4",
+            "5.3 5.4",
             "goto nowhere",
-            "no visible label 'nowhere' for goto at line 1",
+            "no visible label 'nowhere' for <goto> at line 1",
             "nowhere",
         ),
-        ("jit", "break", "no loop to break", "break"),
-        ("5.4", "x = 3 $ 4", "unexpected symbol near '$'", "$"),
-        (
-            "5.3",
-            "x = 3 \u{7} 4",
-            "unexpected symbol near '<\\7>'",
-            "x = 3 \u{7} 4",
-        ),
+        ("jit", "::on::", "duplicate label 'on'", "on"),
     ] {
         let files = files(&format!("//- /a.lua\n{line}\n"));
         let problem = at(codes::SYNTAX, "@/project/a.lua", 1, message);
@@ -275,7 +303,7 @@ fn the_meant_word_is_marked_in_every_dialect() {
         assert_eq!(
             String::from_utf8_lossy(span),
             marked,
-            "{dialect}: {message}"
+            "{dialects}: {message}"
         );
     }
 }
@@ -316,6 +344,52 @@ fn the_end_of_the_file_is_a_place_and_what_was_left_open_another() {
                 "#]],
             },
         );
+    }
+}
+
+/// What this crate's own Lua says today, so that a new release with other words is noticed.
+#[test]
+fn messages_of_the_worker_are_read() {
+    for (text, marked) in [
+        (
+            "local function f(target)\n  local y = target.x\nend\nf()",
+            "2 target",
+        ),
+        ("\nprint(1\nprint(2)", "3 print"),
+        ("s = '\\q'", "1 '\\q"),
+        ("\n::on::\n::on::", "3 on"),
+        ("local gone = require 'gone.away'", "1 'gone.away'"),
+        ("local x <const> = 1\nx = 2", "2 x"),
+        ("if x then\n  y()\n", "3 "),
+        ("\nerror('no')", "2 error('no')"),
+    ] {
+        let error = mlua::Lua::new()
+            .load(text)
+            .set_name("@/project/a.lua")
+            .exec()
+            .unwrap_err();
+        let message = match &error {
+            mlua::Error::SyntaxError { message, .. } | mlua::Error::RuntimeError(message) => {
+                message
+            }
+            other => panic!("{other}"),
+        };
+        let message = message.split("\nstack traceback").next().unwrap();
+        let files = files(&format!("//- /a.lua\n{text}"));
+        let located = locate_in(
+            &files,
+            &at(codes::LOAD_ERROR, "@/project/a.lua", 1, message),
+            &[],
+        )
+        .unwrap();
+        let span = located.place.span.start as usize..located.place.span.end as usize;
+        let (line, _) = located.place.text.line_column(located.place.span.start);
+        let shown = format!(
+            "{} {}",
+            line + 1,
+            String::from_utf8_lossy(&located.place.text.bytes()[span])
+        );
+        assert_eq!(shown, marked, "{message}");
     }
 }
 
