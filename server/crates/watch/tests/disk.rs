@@ -119,6 +119,13 @@ fn a_directory_that_leaves_the_root_is_gone_and_silent() {
     fs::create_dir(bench.path("lib")).unwrap();
     fs::remove_dir(bench.path("lib")).unwrap();
     bench.write("lib/again.lua");
+    // Told by its name, or by that of the directory, if that was seen before it was replaced.
+    bench.await_kind(|kind| match kind {
+        Kind::Changed { paths } => paths.contains(&bench.path("lib/again.lua")),
+        Kind::Rescan { directory, .. } => *directory == bench.path("lib"),
+        _ => false,
+    });
+    bench.write("lib/again.lua");
     bench.await_changed(&["lib/again.lua"]);
 }
 
