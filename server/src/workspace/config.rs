@@ -73,7 +73,7 @@ impl Settle {
         };
         Windows {
             save: window(self.save_ms, self.save_max_ms),
-            watcher: window(self.watch_ms, self.watch_max_ms),
+            watch: window(self.watch_ms, self.watch_max_ms),
             bulk: window(self.bulk_ms, self.bulk_max_ms),
         }
     }
@@ -197,6 +197,17 @@ pub enum Allow {
     Process,
 }
 
+impl Allow {
+    /// The word in `hotsave.toml`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Process => "process",
+        }
+    }
+}
+
 impl Config {
     /// The part that decides what is executed and with which rights, as a text a person can compare; trust is bound to
     /// its hash (design, section 3).
@@ -207,10 +218,7 @@ impl Config {
             HostChoice::None => "none",
         })];
         lines.extend(self.lua.entry.iter().map(|it| format!("entry {it}")));
-        lines.extend(self.lua.allow.iter().map(|it| match it {
-            Allow::Write => "allow write".to_owned(),
-            Allow::Process => "allow process".to_owned(),
-        }));
+        lines.extend(self.lua.allow.iter().map(|it| format!("allow {}", it.word())));
         lines.join("\n")
     }
 }

@@ -78,6 +78,7 @@ pub struct Edit {
 }
 
 /// A message of the client, already converted.
+#[expect(missing_docs, reason = "the fields are named as in the LSP's messages")]
 pub enum EditorMessage {
     /// `initialize` was accepted. Comes first.
     Start(Box<Start>),

@@ -11,18 +11,38 @@ use std::{
 };
 
 use crossbeam_channel::{Sender, unbounded};
-use hotsave_engine::change::{Change, Content};
-use hotsave_engine::{change::Source, text::SourceText};
-use hotsave_lua::index::ModuleIndex;
+use hotsave_engine::{
+    change::{Change, Content, Source},
+    generation::Generation,
+    problem::Problem,
+    text::SourceText,
+};
+
+use super::domain::Indexed;
 
 /// What a finished job hands to the loop.
 pub enum JobDone {
     /// The project's Lua files were read and indexed.
-    Indexed { domain: u32, index: Box<ModuleIndex> },
-    /// Files that a watcher named were read; with `done`, this was the last batch of that report.
+    Indexed { domain: u32, indexed: Box<Indexed> },
+    /// Files that a watcher named were read.
     Read { domain: u32, changes: Vec<Change> },
+    /// A file that is not open was checked.
+    Checked { domain: u32, path: Arc<Path>, generation: Generation, problems: Vec<Problem> },
     /// A job panicked; the text says which.
     Panicked { domain: u32, what: &'static str },
+}
+
+impl JobDone {
+    /// The domain it was done for.
+    #[must_use]
+    pub const fn domain(&self) -> u32 {
+        match self {
+            Self::Indexed { domain, .. }
+            | Self::Read { domain, .. }
+            | Self::Checked { domain, .. }
+            | Self::Panicked { domain, .. } => *domain,
+        }
+    }
 }
 
 type Job = Box<dyn FnOnce() -> JobDone + Send>;

@@ -17,7 +17,7 @@ const MAX_PER_FILE: usize = 100;
 
 /// Who found a problem. Each owner replaces only its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
+pub(super) enum Owner {
     /// The parser.
     Syntax,
     /// The module graph.
@@ -30,7 +30,7 @@ pub enum Owner {
 
 /// Problems by file and owner.
 #[derive(Debug, Default)]
-pub struct ProblemStore {
+pub(super) struct ProblemStore {
     files: HashMap<Arc<Path>, File>,
     owners: HashMap<Owner, HashSet<Arc<Path>>>,
     dirty: HashSet<Arc<Path>>,
@@ -44,18 +44,18 @@ struct File {
 
 /// What a file shows from now on.
 #[derive(Debug, PartialEq)]
-pub struct Publication {
+pub(super) struct Publication {
     /// The file.
-    pub path: Arc<Path>,
+    pub(super) path: Arc<Path>,
     /// The newest generation among its problems.
-    pub generation: Generation,
+    pub(super) generation: Generation,
     /// Errors first, then by place; empty clears the file.
-    pub problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl ProblemStore {
     /// Replaces what `owner` says of `path`; dropped if the owner has already spoken of it in a later generation.
-    pub fn set(&mut self, owner: &Owner, path: &Arc<Path>, generation: Generation, problems: Vec<Problem>) {
+    pub(super) fn set(&mut self, owner: &Owner, path: &Arc<Path>, generation: Generation, problems: Vec<Problem>) {
         let known = self.files.get(path).and_then(|it| it.by_owner.get(owner));
         if known.is_none() && problems.is_empty() {
             return;
@@ -77,7 +77,7 @@ impl ProblemStore {
     }
 
     /// Replaces everything `owner` says: files it does not name any more lose its problems.
-    pub fn set_all(&mut self, owner: &Owner, generation: Generation, problems: Vec<Problem>) {
+    pub(super) fn set_all(&mut self, owner: &Owner, generation: Generation, problems: Vec<Problem>) {
         let mut by_path: HashMap<Arc<Path>, Vec<Problem>> = HashMap::new();
         for problem in problems {
             by_path.entry(Arc::clone(&problem.place.path)).or_default().push(problem);
@@ -92,18 +92,12 @@ impl ProblemStore {
 
     /// The files that `owner` has problems in.
     #[must_use]
-    pub fn paths_of(&self, owner: &Owner) -> Vec<Arc<Path>> {
+    pub(super) fn paths_of(&self, owner: &Owner) -> Vec<Arc<Path>> {
         self.owners.get(owner).map(|it| it.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// What `owner` says of `path`.
-    #[must_use]
-    pub fn of(&self, owner: &Owner, path: &Path) -> &[Problem] {
-        self.files.get(path).and_then(|it| it.by_owner.get(owner)).map_or(&[], |(_, it)| it.as_slice())
-    }
-
     /// Forgets a file that is gone, whoever spoke of it.
-    pub fn remove_file(&mut self, path: &Path) {
+    pub(super) fn remove_file(&mut self, path: &Path) {
         let Some((path, file)) = self.files.get_key_value(path).map(|(path, file)| (Arc::clone(path), file)) else {
             return;
         };
@@ -119,7 +113,7 @@ impl ProblemStore {
     }
 
     /// Forgets everything; the next [`Self::take_changes`] empties every file that shows something.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.owners.clear();
         for (path, file) in &mut self.files {
             file.by_owner.clear();
@@ -128,7 +122,7 @@ impl ProblemStore {
     }
 
     /// The files whose shown set changed since the last call, in path order.
-    pub fn take_changes(&mut self) -> Vec<Publication> {
+    pub(super) fn take_changes(&mut self) -> Vec<Publication> {
         let mut dirty: Vec<Arc<Path>> = self.dirty.drain().collect();
         dirty.sort();
         let mut publications = Vec::new();

@@ -1,0 +1,144 @@
+//! The host a domain's units live in: made when it is first needed, told what the configuration says.
+//!
+//! A thin shell around `hotsave_lua::host`, which decides and drives; here is only what the server adds: which program,
+//! which arguments, and what to show.
+
+use std::{ffi::OsString, path::Path, sync::Arc, time::Instant};
+
+use hotsave_lua::{
+    host::{Host, HostEvent, HostState, Report, Settings, SpawnSpec},
+    wire,
+};
+use hotsave_protocol as protocol;
+
+use super::{
+    config::{Allow, Config},
+    domain::Surroundings,
+    units::Units,
+};
+
+/// The worker of one domain.
+pub(super) struct LuaHost {
+    domain: u32,
+    root: Arc<Path>,
+    host: Option<Host>,
+    templates: String,
+    settings: Settings,
+    memory_mb: u32,
+    allow: Vec<Allow>,
+    /// Why it is gone, until it is up again.
+    lost: Option<String>,
+}
+
+impl LuaHost {
+    pub(super) fn new(domain: u32, root: &Arc<Path>) -> Self {
+        Self {
+            domain,
+            root: Arc::clone(root),
+            host: None,
+            templates: String::new(),
+            settings: Settings::default(),
+            memory_mb: 0,
+            allow: Vec::new(),
+            lost: None,
+        }
+    }
+
+    /// Takes the configuration over; what only a new process can take waits for the next start.
+    pub(super) fn configure(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        units: Option<&Units>,
+        around: &Surroundings,
+    ) -> Vec<Report> {
+        self.templates = units.map(Units::templates).unwrap_or_default();
+        self.memory_mb = config.lua.memory_mb;
+        self.allow.clone_from(&config.lua.allow);
+        self.settings.limits =
+            wire::Limits { deadline_ms: config.lua.deadline_ms, memory_mb: config.lua.memory_mb, ..wire::Limits::default() };
+        let (spec, settings) = (self.spec(around), self.settings.clone());
+        self.host.as_mut().map(|it| it.configure(now, spec, settings)).unwrap_or_default()
+    }
+
+    /// Sends a transaction, starting the process if there is none.
+    pub(super) fn submit(&mut self, now: Instant, update: wire::Update, around: &Surroundings) -> Vec<Report> {
+        let host = match self.host.take() {
+            Some(host) => host,
+            None => self.make(around),
+        };
+        self.host.insert(host).submit(now, update)
+    }
+
+    pub(super) fn handle(&mut self, now: Instant, event: HostEvent) -> Vec<Report> {
+        self.host.as_mut().map(|it| it.handle(now, event)).unwrap_or_default()
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) -> Vec<Report> {
+        self.host.as_mut().map(|it| it.tick(now)).unwrap_or_default()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.host.as_ref().and_then(Host::next_deadline)
+    }
+
+    /// Ends the process and forgets what it ran; the next need starts an empty one.
+    pub(super) fn discard(&mut self) {
+        // Dropping kills the whole group.
+        self.host = None;
+        self.lost = None;
+    }
+
+    /// Asks the process to end; it is killed after three seconds.
+    pub(super) fn stop(&mut self, now: Instant) -> Vec<Report> {
+        self.host.as_mut().map(|it| it.stop(now)).unwrap_or_default()
+    }
+
+    /// Whether no process is left.
+    pub(super) fn is_stopped(&self) -> bool {
+        !self.host.as_ref().is_some_and(Host::has_process)
+    }
+
+    pub(super) fn state(&self) -> HostState {
+        self.host.as_ref().map_or(HostState::Absent, Host::state)
+    }
+
+    /// Notes why the process is gone, or that it is back.
+    pub(super) fn note_lost(&mut self, message: Option<String>) {
+        self.lost = message;
+    }
+
+    /// Why the process is gone, while it is.
+    pub(super) fn lost_message(&self) -> Option<&str> {
+        self.lost.as_deref().filter(|_| self.state() == HostState::Crashed)
+    }
+
+    fn make(&self, around: &Surroundings) -> Host {
+        let (events, domain) = (around.host_events.clone(), self.domain);
+        let sink = Arc::new(move |event| {
+            // A loop that is gone has dropped the host, too.
+            let _ = events.send((domain, event));
+        });
+        Host::new(self.spec(around), self.settings.clone(), sink)
+    }
+
+    fn spec(&self, around: &Surroundings) -> SpawnSpec {
+        let mut argv: Vec<OsString> = vec![around.options.program.clone().into()];
+        let memory_mb = self.memory_mb.to_string();
+        argv.extend(["lua-host", "--path", &self.templates, "--memory-mb", &memory_mb].map(OsString::from));
+        argv.extend(self.allow.iter().flat_map(|it| ["--allow", it.word()]).map(OsString::from));
+        SpawnSpec { argv, cwd: self.root.to_path_buf(), env: Vec::new() }
+    }
+}
+
+/// A host's state in the protocol's words.
+pub(super) const fn spoken(state: HostState) -> protocol::HostState {
+    match state {
+        HostState::Absent => protocol::HostState::Absent,
+        HostState::Starting => protocol::HostState::Starting,
+        HostState::Ready => protocol::HostState::Ready,
+        HostState::Busy => protocol::HostState::Busy,
+        HostState::NotResponding => protocol::HostState::NotResponding,
+        HostState::Crashed => protocol::HostState::Crashed,
+    }
+}
