@@ -21,7 +21,7 @@ use hotsave_engine::{
 pub use self::build::Unread;
 use crate::{
     resolve::{Templates, slashed},
-    scan::{Form, Require, Scan, When, scan},
+    scan::{Form, Require, Scan, When, field_key, scan},
 };
 
 /// A Lua file of the project; the node of the graph. A path keeps its number for good, deleted or not.
@@ -47,6 +47,8 @@ pub struct ModuleIndex {
     asked: HashMap<Key, Asked>,
     /// How many files have a name that begins with this segment.
     first_segments: HashMap<Box<str>, usize>,
+    /// How many files read a field of this key as a value.
+    field_reads: HashMap<u32, usize>,
     graph: Graph,
 }
 
@@ -120,6 +122,7 @@ impl ModuleIndex {
             by_path: HashMap::new(),
             asked: HashMap::new(),
             first_segments: HashMap::new(),
+            field_reads: HashMap::new(),
             graph: Graph::new(),
         }
     }
@@ -146,10 +149,10 @@ impl ModuleIndex {
         };
         self.put(
             file,
-            Content {
+            Some(Content {
                 hash: text.hash(),
                 scan,
-            },
+            }),
         );
         let mut moved = HashSet::new();
         if effect == Effect::Created {
@@ -169,9 +172,7 @@ impl ModuleIndex {
             return Delta::unknown();
         };
         self.forget_keys(file);
-        if let Some(it) = self.files.get_mut(file as usize) {
-            it.content = None;
-        }
+        self.put(file, None);
         self.count_names(file, false);
         self.graph.set_edges(file, &[], &[]);
         let mut moved = HashSet::new();
@@ -283,6 +284,12 @@ impl ModuleIndex {
                 })
     }
 
+    /// Whether some file reads a field of this name as a value from something it does not know.
+    #[must_use]
+    pub fn is_read(&self, field: &str) -> bool {
+        self.field_reads.contains_key(&field_key(field.as_bytes()))
+    }
+
     fn asked_of(&self, name: &str) -> Option<&Asked> {
         self.asked.get(&Key::Module(slashed(name).into()))
     }
@@ -323,9 +330,21 @@ impl ModuleIndex {
         file
     }
 
-    fn put(&mut self, file: FileId, content: Content) {
-        if let Some(it) = self.files.get_mut(file as usize) {
-            it.content = Some(content);
+    fn put(&mut self, file: FileId, content: Option<Content>) {
+        for key in content.iter().flat_map(|it| &it.scan.field_reads) {
+            *self.field_reads.entry(*key).or_default() += 1;
+        }
+        let Some(it) = self.files.get_mut(file as usize) else {
+            return;
+        };
+        let before = std::mem::replace(&mut it.content, content);
+        for key in before.iter().flat_map(|it| &it.scan.field_reads) {
+            if let Some(count) = self.field_reads.get_mut(key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.field_reads.remove(key);
+                }
+            }
         }
     }
 

@@ -6,11 +6,13 @@
 mod calls;
 mod fold;
 mod lines;
+mod reads;
 
 use std::ops::Range;
 
 use hotsave_engine::text::{ContentHash, SourceText};
 
+pub(crate) use self::reads::field_key;
 pub use self::{fold::Name, lines::LineMap};
 use crate::tokens::Tokens;
 
@@ -23,6 +25,8 @@ pub struct Scan {
     pub requires: Box<[Require]>,
     /// Whether the text ends in a top-level `return` of something, and so is a module.
     pub returns: bool,
+    /// Keys of the fields read as values from something unknown, ascending.
+    pub(crate) field_reads: Box<[u32]>,
 }
 
 /// One place that loads a module or a file.
@@ -69,6 +73,7 @@ pub fn scan(text: &SourceText, loaders: &[String]) -> Scan {
         code: tokens.code_hash(),
         requires: requires.into(),
         returns,
+        field_reads: reads::field_reads(&tokens),
     }
 }
 

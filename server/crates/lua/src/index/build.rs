@@ -77,7 +77,7 @@ impl ModuleIndex {
         if self.content(file).is_none() {
             self.count_names(file, true);
         }
-        self.put(file, content);
+        self.put(file, Some(content));
     }
 
     /// Files that ask relative to their own name come last: that name depends on what others ask for.
