@@ -10,16 +10,19 @@ mod touch;
 mod tree;
 mod uses;
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use hotsave_engine::text::{ContentHash, SourceText};
 
-use self::{bind::Bound, leak::Leaks};
-pub use self::{
-    touch::{Touch, declarative},
-    uses::{Use, uses},
+use self::{bind::Bound, leak::Leaks, load::Loading};
+pub use self::{touch::Touch, uses::Use};
+use crate::{
+    scan::Scan,
+    syntax::{Dialect, Parsed, parse},
 };
-use crate::syntax::{Dialect, parse};
 
 /// One function of a text; the wire's `Fn`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,19 +49,54 @@ pub struct Function {
     pub leak: bool,
 }
 
-/// All functions of `text`, in text order, parents before what they contain; `None` if it does not parse.
-///
-/// `is_read_elsewhere` says whether a text of the project reads a field of this name from a value it does not know; an
-/// index answers with [`crate::index::ModuleIndex::is_read`].
+/// What is to be known besides the text itself.
+pub struct Setting<'a> {
+    /// The project's dialect.
+    pub dialect: Dialect,
+    /// The module name under which the text is loaded, for requires made from it.
+    pub own_name: &'a str,
+    /// The scan of this very text.
+    pub scan: &'a Scan,
+    /// Whether a text of the project reads a field of this name from a value it does not know; an index answers with
+    /// [`crate::index::ModuleIndex::is_read`].
+    pub is_read_elsewhere: &'a dyn Fn(&str) -> bool,
+}
+
+/// What the parser finds out about one text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// All functions in text order, parents before what they contain.
+    pub functions: Vec<Function>,
+    /// What the text takes from each module it requires at load, by the name it requires.
+    ///
+    /// *Shape*: an entry is empty if the module is only loaded, or its tables and functions are only stored or called
+    /// later; a module without an entry was required in a way that is not understood and counts as whole.
+    pub uses: BTreeMap<String, Use>,
+    /// Which units the top level can write to.
+    pub touch: Touch,
+}
+
+/// Parses `text` once and finds out all of it; `None` if it does not parse: then no function is known, every dependency
+/// counts as whole, and the top level can write to everything.
 #[must_use]
-pub fn functions(
+pub fn facts(text: &SourceText, setting: &Setting<'_>) -> Option<Facts> {
+    let parsed = parse(text, setting.dialect).filter(|it| it.errors.is_empty())?;
+    let bound = bind::bind(&parsed.tree.get_red_root(), setting.dialect);
+    let loading = Loading::of(&bound, setting.scan, setting.own_name);
+    Some(Facts {
+        functions: functions(text, &parsed, &bound, setting.is_read_elsewhere),
+        uses: uses::uses(&loading),
+        touch: touch::touch(&loading),
+    })
+}
+
+fn functions(
     text: &SourceText,
-    dialect: Dialect,
+    parsed: &Parsed<'_>,
+    bound: &Bound,
     is_read_elsewhere: &dyn Fn(&str) -> bool,
-) -> Option<Vec<Function>> {
-    let parsed = parse(text, dialect).filter(|it| it.errors.is_empty())?;
-    let bound = bind::bind(&parsed.tree.get_red_root(), dialect);
-    let leaks = Leaks::new(&bound, is_read_elsewhere);
+) -> Vec<Function> {
+    let leaks = Leaks::new(bound, is_read_elsewhere);
     let mut ids = Ids::default();
     let line_of = |offset: u32| text.line_column(offset).0 + 1;
     let mut functions: Vec<Function> = Vec::new();
@@ -74,9 +112,9 @@ pub fn functions(
             .get(tokens.end.saturating_sub(1))
             .map_or(span.start, |it| it.start);
         functions.push(Function {
-            id: ids.id(outer.as_deref(), &bound, idx),
+            id: ids.id(outer.as_deref(), bound, idx),
             parent,
-            first_line: line_of(compiled_from(&bound, idx)),
+            first_line: line_of(compiled_from(bound, idx)),
             last_line: line_of(last),
             n_parameters: body.n_parameters,
             is_vararg: body.is_vararg,
@@ -91,7 +129,7 @@ pub fn functions(
             span,
         });
     }
-    Some(functions)
+    functions
 }
 
 /// Where the compilers take `linedefined`: a function statement's first word, else the parenthesis of the parameters.

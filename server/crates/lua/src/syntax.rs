@@ -14,7 +14,7 @@ use std::ops::Range;
 use hotsave_engine::text::SourceText;
 
 pub use self::dialect::Dialect;
-pub(crate) use self::parse::parse;
+pub(crate) use self::parse::{Parsed, parse};
 
 /// Why a text does not compile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn check(text: &SourceText, dialect: Dialect) -> Option<SyntaxProblem> {
 /// Whether `text` compiles as `dialect` as far as the parser can tell.
 #[must_use]
 pub fn accepts(text: &SourceText, dialect: Dialect) -> bool {
-    let is_clean = |it: parse::Parsed<'_>| {
+    let is_clean = |it: Parsed<'_>| {
         it.errors.is_empty() && lexical::first_fault(&it.tokens, dialect).is_none()
     };
     !is_bytecode(text) && parse(text, dialect).is_none_or(is_clean)

@@ -3,10 +3,12 @@
 //! Walks the tree without recursion. Scopes are those of the reference manual: a `local` is visible after its statement,
 //! a `local function` in its own body, the locals of a `repeat` in its condition.
 
+use std::collections::HashMap;
+
 use emmylua_parser::{LuaSyntaxKind as Node, LuaSyntaxNode};
 use rowan::WalkEvent;
 
-use super::tree::{kind, name, start, target_of, token};
+use super::tree::{kind, name, start, token};
 use crate::{syntax::Dialect, tokens::Kind};
 
 /// The main chunk, the first of [`Bound::bodies`].
@@ -14,11 +16,18 @@ pub(super) const MAIN: usize = 0;
 
 /// A parsed text with its names resolved.
 pub(super) struct Bound {
+    pub(super) root: LuaSyntaxNode,
     /// The main chunk and all functions, in text order; parents before what they contain.
     pub(super) bodies: Vec<Body>,
     pub(super) locals: Vec<Local>,
     /// Every name that is an expression, in text order.
     pub(super) names: Vec<Mention>,
+    /// For each local its places in `names`.
+    mentions: Vec<Vec<usize>>,
+    /// Bodies by their `ClosureExpr`.
+    body_of: HashMap<LuaSyntaxNode, usize>,
+    /// Locals by the expression they are made with.
+    made_of: HashMap<LuaSyntaxNode, usize>,
 }
 
 pub(super) struct Body {
@@ -62,19 +71,23 @@ impl Bound {
         self.names.get(idx).filter(|it| it.node == *node)
     }
 
-    /// The function, if any, whose closure a local is made with.
+    /// The body of a `ClosureExpr`.
     pub(super) fn body_of(&self, closure: &LuaSyntaxNode) -> Option<usize> {
-        let idx = self
-            .bodies
-            .iter()
-            .skip(1)
-            .position(|it| it.node == *closure)?;
-        Some(idx + 1)
+        self.body_of.get(closure).copied()
+    }
+
+    /// The local that an expression becomes, if it is the value of a `local` or `local function`.
+    pub(super) fn local_made_of(&self, value: &LuaSyntaxNode) -> Option<usize> {
+        self.made_of.get(value).copied()
     }
 
     /// Where a local is mentioned.
     pub(super) fn mentions(&self, local: usize) -> impl Iterator<Item = &Mention> {
-        self.names.iter().filter(move |it| it.local == Some(local))
+        self.mentions
+            .get(local)
+            .into_iter()
+            .flatten()
+            .filter_map(|&it| self.names.get(it))
     }
 }
 
@@ -99,9 +112,13 @@ pub(super) fn bind(root: &LuaSyntaxNode, dialect: Dialect) -> Bound {
         free: Vec::new(),
     };
     let bound = Bound {
+        root: root.clone(),
         bodies: vec![main],
         locals: Vec::new(),
         names: Vec::new(),
+        mentions: Vec::new(),
+        body_of: HashMap::new(),
+        made_of: HashMap::new(),
     };
     let mut binder = Binder {
         bound,
@@ -128,6 +145,12 @@ impl Binder {
         let Some(name) = name else { return };
         self.visible.push(self.bound.locals.len());
         let body = self.current();
+        if let Some(init) = &init {
+            self.bound
+                .made_of
+                .insert(init.clone(), self.bound.locals.len());
+        }
+        self.bound.mentions.push(Vec::new());
         self.bound.locals.push(Local {
             name,
             body,
@@ -206,6 +229,7 @@ impl Binder {
         let word = token(word, Kind::TkFunction)
             .map_or(start(node), |it| u32::from(it.text_range().start()));
         let body = self.bound.bodies.len();
+        self.bound.body_of.insert(node.clone(), body);
         let parent = self.current();
         let target = statement.and_then(|it| it.first_child());
         let is_method = target
@@ -309,6 +333,9 @@ impl Binder {
             body: self.current(),
         });
         let Some(idx) = local else { return };
+        if let Some(mentions) = self.bound.mentions.get_mut(idx) {
+            mentions.push(self.bound.names.len() - 1);
+        }
         let Some(local) = self.bound.locals.get(idx).filter(|it| !it.is_folded) else {
             return;
         };
@@ -321,20 +348,4 @@ impl Binder {
             }
         }
     }
-}
-
-/// The local that an expression becomes, if it is the value of a `local` or `local function`.
-pub(super) fn local_made_of(bound: &Bound, value: &LuaSyntaxNode) -> Option<usize> {
-    let parent = value.parent()?;
-    let is_it = matches!(kind(&parent), Node::LocalFuncStat)
-        || kind(&parent) == Node::LocalStat
-            && target_of(value).is_some_and(|it| kind(&it) == Node::LocalName);
-    is_it
-        .then(|| {
-            bound
-                .locals
-                .iter()
-                .position(|it| it.init.as_ref() == Some(value))
-        })
-        .flatten()
 }

@@ -5,7 +5,7 @@
 use emmylua_parser::{LuaSyntaxKind as Node, LuaSyntaxNode};
 
 use super::{
-    bind::{Bound, MAIN, local_made_of},
+    bind::{Bound, MAIN},
     names::{Written, written_to},
     tree::{argument_of, field, is_call, is_callee, is_head, kind, name, path},
 };
@@ -61,7 +61,7 @@ impl<'a> Leaks<'a> {
         let Some(written) = written_to(&node) else {
             return true;
         };
-        if let Some(local) = local_made_of(self.bound, &node) {
+        if let Some(local) = self.bound.local_made_of(&node) {
             return self.local_leaks(local);
         }
         body.parent != MAIN || self.field_leaks(&written)

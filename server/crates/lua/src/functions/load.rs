@@ -1,56 +1,45 @@
 //! Which code runs while a text loads, and which calls in it load other modules.
 
-use std::collections::HashMap;
+use std::{
+    cell::OnceCell,
+    collections::{HashMap, HashSet},
+};
 
 use emmylua_parser::{LuaSyntaxKind as Node, LuaSyntaxNode};
-use hotsave_engine::text::SourceText;
 use rowan::TextSize;
 
 use super::{
-    bind::{Bound, MAIN, bind},
+    bind::{Bound, MAIN},
     names::written_to,
-    tree::{argument_of, field, is_call, is_callee, is_head, kind, path},
+    tree::{argument_of, field, is_call, is_callee, is_head, is_written, kind, path},
 };
-use crate::{
-    scan::{Form, When, scan},
-    syntax::{Dialect, parse},
-};
+use crate::scan::{Form, Scan, When};
 
 /// The parts of a text that run at load.
-pub(super) struct Loading {
-    pub(super) bound: Bound,
+pub(super) struct Loading<'a> {
+    pub(super) bound: &'a Bound,
     /// For each body whether the top level may run it.
     runs: Vec<bool>,
     /// Functions by the path they are written to.
     functions: HashMap<String, Vec<usize>>,
     /// Calls that load a module: the call, the name, and whether it may fail.
     pub(super) requires: Vec<(LuaSyntaxNode, String, Form)>,
+    fields_read: OnceCell<HashSet<String>>,
 }
 
-impl Loading {
-    /// `None` if the text does not parse. `own_name` is what the unit is called, for requires made from it.
-    pub(super) fn of(
-        text: &SourceText,
-        dialect: Dialect,
-        own_name: &str,
-        loaders: &[String],
-    ) -> Option<Self> {
-        let parsed = parse(text, dialect).filter(|it| it.errors.is_empty())?;
-        let root = parsed.tree.get_red_root();
-        let bound = bind(&root, dialect);
-        let scan = scan(text, loaders);
-        let requires = scan
-            .requires
-            .iter()
-            .filter(|it| it.when == When::Load)
-            .filter_map(|it| {
-                let name = it.name.resolved(own_name)?;
-                let argument = root
-                    .token_at_offset(TextSize::from(it.argument.start))
-                    .right_biased()?;
-                let call = argument.parent_ancestors().find(is_call)?;
-                Some((call, name, it.form))
-            });
+impl<'a> Loading<'a> {
+    /// `own_name` is what the unit is called, for requires made from it.
+    pub(super) fn of(bound: &'a Bound, scan: &Scan, own_name: &str) -> Self {
+        let at_load = scan.requires.iter().filter(|it| it.when == When::Load);
+        let requires = at_load.filter_map(|it| {
+            let name = it.name.resolved(own_name)?;
+            let argument = bound
+                .root
+                .token_at_offset(TextSize::from(it.argument.start))
+                .right_biased()?;
+            let call = argument.parent_ancestors().find(is_call)?;
+            Some((call, name, it.form))
+        });
         let requires = requires.collect();
         let mut functions: HashMap<String, Vec<usize>> = HashMap::new();
         for (idx, body) in bound.bodies.iter().enumerate().skip(1) {
@@ -63,9 +52,10 @@ impl Loading {
             bound,
             functions,
             requires,
+            fields_read: OnceCell::new(),
         };
         loading.mark();
-        Some(loading)
+        loading
     }
 
     /// Whether a node stands in code that the top level may run.
@@ -80,6 +70,22 @@ impl Loading {
 
     pub(super) fn body_runs(&self, body: usize) -> bool {
         self.runs.get(body).copied().unwrap_or(true)
+    }
+
+    /// Whether code that runs at load reads a field of this name, from whatever it may be.
+    pub(super) fn reads_field(&self, name: &str) -> bool {
+        let fields_read = self.fields_read.get_or_init(|| {
+            let indices = self
+                .bound
+                .root
+                .descendants()
+                .filter(|it| kind(it) == Node::IndexExpr);
+            indices
+                .filter(|it| !is_written(it) && self.runs(it))
+                .filter_map(|it| field(&it))
+                .collect()
+        });
+        fields_read.contains(name)
     }
 
     /// Functions of this text that an expression may name.

@@ -1,16 +1,18 @@
 //! Which units a top level can write to (5.2): none if it is declarative.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{
+    collections::{BTreeSet, HashSet},
+    ops::Range,
+};
 
 use emmylua_parser::{LuaSyntaxKind as Node, LuaSyntaxNode};
-use hotsave_engine::text::SourceText;
 
 use super::{
     load::Loading,
     names::written_to,
-    tree::{arguments, field, is_call, is_table, kind, name, target_of, token},
+    tree::{arguments, field, is_call, is_table, is_written, kind, name, token},
 };
-use crate::{syntax::Dialect, tokens::Kind};
+use crate::tokens::Kind;
 
 /// What must be journaled before a top level runs, besides `_G` and the standard tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,35 +23,23 @@ pub enum Touch {
     All(Range<u32>),
 }
 
-/// What the top level of `text`, loaded as `own_name`, can write to.
-///
-/// A text that does not parse can write to everything.
-#[must_use]
-pub fn declarative(
-    text: &SourceText,
-    dialect: Dialect,
-    own_name: &str,
-    loaders: &[String],
-) -> Touch {
-    let whole = 0..u32::try_from(text.bytes().len()).unwrap_or(u32::MAX);
-    let Some(loading) = Loading::of(text, dialect, own_name, loaders) else {
-        return Touch::All(whole);
-    };
-    let Some(main) = loading.bound.bodies.first() else {
-        return Touch::All(whole);
-    };
-    let own_tables = main
-        .node
-        .descendants()
+pub(super) fn touch(loading: &Loading<'_>) -> Touch {
+    let nodes = || loading.bound.root.descendants();
+    let own_tables = nodes()
         .filter(is_table)
         .filter_map(|it| Some(written_to(&it)?.path()))
         .collect();
+    let targets = nodes().filter(|it| kind(it) == Node::NameExpr && is_written(it));
+    let assigned = targets
+        .filter_map(|it| loading.bound.local_of(&it))
+        .collect();
     let judge = Judge {
-        loading: &loading,
+        loading,
         own_tables,
+        assigned,
     };
     let mut units = BTreeSet::new();
-    for node in main.node.descendants() {
+    for node in nodes() {
         let origin = if is_call(&node) {
             judge.call(&node)
         } else {
@@ -82,7 +72,9 @@ enum Origin {
 }
 
 struct Judge<'a> {
-    loading: &'a Loading,
+    loading: &'a Loading<'a>,
+    /// Locals that are assigned to after they were made.
+    assigned: HashSet<usize>,
     /// Paths to which this text writes table constructors.
     own_tables: BTreeSet<String>,
 }
@@ -162,15 +154,7 @@ impl Judge<'_> {
 
     /// Whose table a statement writes to.
     fn write(&self, node: &LuaSyntaxNode) -> Origin {
-        let Some(parent) = node.parent() else {
-            return Origin::Own;
-        };
-        let is_target = match kind(&parent) {
-            Node::AssignStat => target_of(node).is_none(),
-            Node::FuncStat => kind(node) != Node::ClosureExpr,
-            _ => false,
-        };
-        if !is_target || kind(node) != Node::IndexExpr {
+        if kind(node) != Node::IndexExpr || !is_written(node) {
             return Origin::Own;
         }
         node.first_child()
@@ -204,12 +188,7 @@ impl Judge<'_> {
             }
             Node::NameExpr => match self.loading.bound.local_of(node) {
                 Some(local) => {
-                    let is_assigned = self.loading.bound.mentions(local).any(|it| {
-                        it.node
-                            .parent()
-                            .is_some_and(|it| kind(&it) == Node::AssignStat)
-                            && target_of(&it.node).is_none()
-                    });
+                    let is_assigned = self.assigned.contains(&local);
                     let init = self
                         .loading
                         .bound

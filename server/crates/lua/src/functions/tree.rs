@@ -107,3 +107,12 @@ pub(super) fn target_of(node: &LuaSyntaxNode) -> Option<LuaSyntaxNode> {
 pub(super) fn start(node: &LuaSyntaxNode) -> u32 {
     u32::from(node.text_range().start())
 }
+
+/// Whether a statement assigns to this expression.
+pub(super) fn is_written(node: &LuaSyntaxNode) -> bool {
+    node.parent().is_some_and(|parent| match kind(&parent) {
+        Node::FuncStat => kind(node) != Node::ClosureExpr,
+        Node::AssignStat => target_of(node).is_none(),
+        _ => false,
+    })
+}

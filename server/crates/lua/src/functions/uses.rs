@@ -5,14 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use emmylua_parser::{LuaSyntaxKind as Node, LuaSyntaxNode};
-use hotsave_engine::text::SourceText;
 
 use super::{
     load::Loading,
     names::written_to,
     tree::{argument_of, field, is_call, is_head, is_table, kind, name, path, target_of, token},
 };
-use crate::{scan::Form, syntax::Dialect, tokens::Kind};
+use crate::{scan::Form, tokens::Kind};
 
 /// What was taken from one dependency.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,26 +24,14 @@ pub struct Use {
     pub reads: BTreeSet<String>,
 }
 
-/// What `text`, loaded as `own_name`, takes from each module that it requires at load, by the name it requires.
-///
-/// *Shape*: a module that is only loaded, or whose tables and functions are only stored or called later, has an entry
-/// that is empty; one that is missing here was required in a way that is not understood and counts as whole. `None` if
-/// the text does not parse.
-#[must_use]
-pub fn uses(
-    text: &SourceText,
-    dialect: Dialect,
-    own_name: &str,
-    loaders: &[String],
-) -> Option<BTreeMap<String, Use>> {
-    let loading = Loading::of(text, dialect, own_name, loaders)?;
+pub(super) fn uses(loading: &Loading<'_>) -> BTreeMap<String, Use> {
     let mut uses: BTreeMap<String, Use> = BTreeMap::new();
     for (call, name, form) in &loading.requires {
         let taken = uses.entry(name.clone()).or_default();
         match form {
             Form::Plain => {
                 let mut follower = Follower {
-                    loading: &loading,
+                    loading,
                     taken,
                     seen: HashSet::new(),
                 };
@@ -55,11 +42,11 @@ pub fn uses(
             Form::File => {}
         }
     }
-    Some(uses)
+    uses
 }
 
 struct Follower<'a> {
-    loading: &'a Loading,
+    loading: &'a Loading<'a>,
     taken: &'a mut Use,
     /// Names already followed, with the path they hold.
     seen: HashSet<(String, Option<usize>, Vec<String>)>,
@@ -139,10 +126,9 @@ impl Follower<'_> {
 
     /// Goes on at each mention that runs at load.
     fn follow_local(&mut self, target: Option<String>, value: &LuaSyntaxNode, fields: &[String]) {
-        let bound = &self.loading.bound;
+        let bound = self.loading.bound;
         let Some(target) = target else { return };
-        let is_it = |it: &super::bind::Local| it.name == target && it.init.as_ref() == Some(value);
-        match bound.locals.iter().position(is_it) {
+        match bound.local_made_of(value) {
             Some(local) => self.follow_name(&target, Some(local), fields),
             None => self.taken.whole = true,
         }
@@ -209,16 +195,7 @@ impl Follower<'_> {
         let Some(field_name) = field_name else {
             return self.taken.whole = true;
         };
-        let Some(main) = self.loading.bound.bodies.first() else {
-            return;
-        };
-        let is_read = main.node.descendants().any(|it| {
-            kind(&it) == Node::IndexExpr
-                && field(&it).as_deref() == Some(field_name.as_str())
-                && target_of_write(&it).is_none()
-                && self.loading.runs(&it)
-        });
-        self.taken.whole |= is_read;
+        self.taken.whole |= self.loading.reads_field(&field_name);
     }
 
     /// An argument: gives the call if its result is the value again.
@@ -258,12 +235,4 @@ impl Follower<'_> {
 
 fn is_entry(node: &LuaSyntaxNode) -> bool {
     matches!(kind(node), Node::TableFieldAssign | Node::TableFieldValue)
-}
-
-/// The statement that assigns to this expression.
-fn target_of_write(node: &LuaSyntaxNode) -> Option<LuaSyntaxNode> {
-    let parent = node.parent()?;
-    let is_write = kind(&parent) == Node::FuncStat
-        || kind(&parent) == Node::AssignStat && target_of(node).is_none();
-    is_write.then_some(parent)
 }
