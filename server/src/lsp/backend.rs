@@ -11,10 +11,11 @@ use tower_lsp::{
     LanguageServer,
     jsonrpc::Result,
     lsp_types::{
-        CodeLens, CodeLensParams, CreateFilesParams, DeleteFilesParams, DidChangeConfigurationParams,
-        DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams,
-        DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, ExecuteCommandParams,
-        InitializeParams, InitializeResult, InitializedParams, RenameFilesParams, WillSaveTextDocumentParams,
+        CodeLens, CodeLensParams, CreateFilesParams, DeleteFilesParams,
+        DidChangeConfigurationParams, DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
+        DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
+        DidSaveTextDocumentParams, ExecuteCommandParams, InitializeParams, InitializeResult,
+        InitializedParams, RenameFilesParams, WillSaveTextDocumentParams,
     },
 };
 
@@ -40,22 +41,41 @@ impl Backend {
     }
 
     /// Sends a request to the loop and waits for its answer. Dropping this cancels the request.
-    pub(super) async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> EditorMessage) -> Result<T> {
+    pub(super) async fn ask<T>(
+        &self,
+        message: impl FnOnce(Reply<T>) -> EditorMessage,
+    ) -> Result<T> {
         let (sender, receiver) = oneshot::channel();
         self.tell(message(Reply(sender)));
-        let ended = |_| Err(RequestError::Failed { code: "ended", message: "the server is ending".to_owned() });
-        receiver.await.unwrap_or_else(ended).map_err(to_proto::error)
+        let ended = |_| {
+            Err(RequestError::Failed {
+                code: "ended",
+                message: "the server is ending".to_owned(),
+            })
+        };
+        receiver
+            .await
+            .unwrap_or_else(ended)
+            .map_err(to_proto::error)
     }
 
     /// `hotsave/explain`.
-    pub(super) async fn explain(&self, request: protocol::ExplainRequest) -> Result<protocol::Explanation> {
-        let explanation = self.ask(|reply| EditorMessage::Explain { request, reply }).await?;
+    pub(super) async fn explain(
+        &self,
+        request: protocol::ExplainRequest,
+    ) -> Result<protocol::Explanation> {
+        let explanation = self
+            .ask(|reply| EditorMessage::Explain { request, reply })
+            .await?;
         Ok(to_proto::explanation(*explanation, &self.session))
     }
 
     /// `hotsave/test/panic`.
     #[cfg(debug_assertions)]
-    #[expect(clippy::panic, reason = "the test of this very path, debug builds only")]
+    #[expect(
+        clippy::panic,
+        reason = "the test of this very path, debug builds only"
+    )]
     pub(super) async fn panic(&self, _: Value) -> Result<()> {
         panic!("asked for by a test")
     }
@@ -77,14 +97,17 @@ impl LanguageServer for Backend {
     }
 
     async fn initialized(&self, _: InitializedParams) {
-        self.tell(EditorMessage::Ready);
+        // The way out is open before the loop can say anything to it.
         handlers::initialized::handle(&self.session, &self.outbound);
+        self.tell(EditorMessage::Ready);
     }
 
     async fn shutdown(&self) -> Result<()> {
         let answer = self.ask(|reply| EditorMessage::Shutdown { reply });
         // Whatever is left by then ends with the process.
-        tokio::time::timeout(SHUTDOWN_LIMIT, answer).await.unwrap_or(Ok(()))
+        tokio::time::timeout(SHUTDOWN_LIMIT, answer)
+            .await
+            .unwrap_or(Ok(()))
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
@@ -108,15 +131,23 @@ impl LanguageServer for Backend {
 
     async fn will_save(&self, params: WillSaveTextDocumentParams) {
         let path = from_proto::path(&params.text_document.uri);
-        self.tell(EditorMessage::WillSave { path, manual: from_proto::is_manual(params.reason) });
+        self.tell(EditorMessage::WillSave {
+            path,
+            manual: from_proto::is_manual(params.reason),
+        });
     }
 
     async fn did_save(&self, params: DidSaveTextDocumentParams) {
-        self.tell(EditorMessage::Saved { path: from_proto::path(&params.text_document.uri), text: params.text });
+        self.tell(EditorMessage::Saved {
+            path: from_proto::path(&params.text_document.uri),
+            text: params.text,
+        });
     }
 
     async fn did_close(&self, params: DidCloseTextDocumentParams) {
-        self.tell(EditorMessage::Closed { path: from_proto::path(&params.text_document.uri) });
+        self.tell(EditorMessage::Closed {
+            path: from_proto::path(&params.text_document.uri),
+        });
     }
 
     async fn did_change_watched_files(&self, params: DidChangeWatchedFilesParams) {
@@ -138,7 +169,12 @@ impl LanguageServer for Backend {
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
         self.tell(EditorMessage::Folders {
             added: params.event.added.iter().map(from_proto::folder).collect(),
-            removed: params.event.removed.iter().map(|it| from_proto::path(&it.uri)).collect(),
+            removed: params
+                .event
+                .removed
+                .iter()
+                .map(|it| from_proto::path(&it.uri))
+                .collect(),
         });
     }
 
@@ -152,7 +188,9 @@ impl LanguageServer for Backend {
 
     async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
         let path = from_proto::path(&params.text_document.uri);
-        let lenses = self.ask(|reply| EditorMessage::CodeLens { path, reply }).await?;
+        let lenses = self
+            .ask(|reply| EditorMessage::CodeLens { path, reply })
+            .await?;
         Ok(Some(lenses.into_iter().map(to_proto::lens).collect()))
     }
 

@@ -5,9 +5,10 @@
 use hotsave_protocol as protocol;
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::{
-    CodeLensOptions, ExecuteCommandOptions, FileOperationFilter, FileOperationPattern, FileOperationRegistrationOptions,
-    InitializeParams, OneOf, PositionEncodingKind, SaveOptions, ServerCapabilities, TextDocumentSyncCapability,
-    TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, WorkspaceFileOperationsServerCapabilities,
+    CodeLensOptions, ExecuteCommandOptions, FileOperationFilter, FileOperationPattern,
+    FileOperationRegistrationOptions, InitializeParams, OneOf, PositionEncodingKind, SaveOptions,
+    ServerCapabilities, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
+    TextDocumentSyncSaveOptions, WorkspaceFileOperationsServerCapabilities,
     WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
 };
 
@@ -75,10 +76,18 @@ impl Client {
     pub(super) fn of(params: &InitializeParams) -> Self {
         let declared = serde_json::to_value(&params.capabilities).unwrap_or_default();
         let has = |path: &str| declared.pointer(path) == Some(&Value::Bool(true));
-        let offered = declared.pointer("/general/positionEncodings").and_then(Value::as_array);
-        let block = declared.pointer("/experimental/hotsave").filter(|it| !it.is_null());
+        let offered = declared
+            .pointer("/general/positionEncodings")
+            .and_then(Value::as_array);
+        let block = declared
+            .pointer("/experimental/hotsave")
+            .filter(|it| !it.is_null());
         Self {
-            name: params.client_info.as_ref().map(|it| it.name.clone()).unwrap_or_default(),
+            name: params
+                .client_info
+                .as_ref()
+                .map(|it| it.name.clone())
+                .unwrap_or_default(),
             encoding: encoding(offered.into_iter().flatten().filter_map(Value::as_str)),
             configuration: has("/workspace/configuration"),
             registers_configuration: has("/workspace/didChangeConfiguration/dynamicRegistration"),
@@ -109,7 +118,11 @@ impl Client {
 
     /// Whether the client shall report changes on disk, so that no watcher of ours is needed in its folders.
     pub(super) fn watches(&self, watcher: Watcher) -> bool {
-        let is_known = || WATCHES_EVERYTHING.iter().any(|it| self.name.starts_with(it));
+        let is_known = || {
+            WATCHES_EVERYTHING
+                .iter()
+                .any(|it| self.name.starts_with(it))
+        };
         match watcher {
             Watcher::Auto => self.registers_watching && is_known(),
             Watcher::Client => self.registers_watching,
@@ -120,34 +133,63 @@ impl Client {
 
 /// `utf-8` if it is offered, else the first that is known, else UTF-16.
 fn encoding<'a>(offered: impl Iterator<Item = &'a str>) -> Encoding {
-    let known: Vec<_> = offered.filter_map(|it| ENCODINGS.iter().find(|(word, _)| *word == it)).collect();
+    let known: Vec<_> = offered
+        .filter_map(|it| ENCODINGS.iter().find(|(word, _)| *word == it))
+        .collect();
     let has_utf8 = known.iter().any(|(_, it)| *it == Encoding::Utf8);
-    if has_utf8 { Encoding::Utf8 } else { known.first().map(|(_, it)| *it).unwrap_or_default() }
+    if has_utf8 {
+        Encoding::Utf8
+    } else {
+        known.first().map(|(_, it)| *it).unwrap_or_default()
+    }
 }
 
-const ENCODINGS: &[(&str, Encoding)] =
-    &[("utf-8", Encoding::Utf8), ("utf-16", Encoding::Utf16), ("utf-32", Encoding::Utf32)];
+const ENCODINGS: &[(&str, Encoding)] = &[
+    ("utf-8", Encoding::Utf8),
+    ("utf-16", Encoding::Utf16),
+    ("utf-32", Encoding::Utf32),
+];
 
 /// What the server announces to this client.
 pub(super) fn server(client: &Client) -> ServerCapabilities {
-    let word = ENCODINGS.iter().find(|(_, it)| *it == client.encoding).map_or("utf-16", |(word, _)| word);
-    let commands = || protocol::Command::ALL.iter().map(|it| it.id().to_owned()).collect();
-    let registers_itself = client.hotsave.as_ref().is_some_and(|it| it.commands == protocol::CommandOwner::Client);
-    let block = client
-        .version()
-        .map(|protocol| protocol::ServerCapability { protocol, commands: protocol::Command::ALL.to_vec() });
+    let word = ENCODINGS
+        .iter()
+        .find(|(_, it)| *it == client.encoding)
+        .map_or("utf-16", |(word, _)| word);
+    let commands = || {
+        protocol::Command::ALL
+            .iter()
+            .map(|it| it.id().to_owned())
+            .collect()
+    };
+    let registers_itself = client
+        .hotsave
+        .as_ref()
+        .is_some_and(|it| it.commands == protocol::CommandOwner::Client);
+    let block = client.version().map(|protocol| protocol::ServerCapability {
+        protocol,
+        commands: protocol::Command::ALL.to_vec(),
+    });
     ServerCapabilities {
         position_encoding: Some(PositionEncodingKind::new(word)),
-        text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
-            open_close: Some(true),
-            change: Some(TextDocumentSyncKind::INCREMENTAL),
-            will_save: Some(true),
-            will_save_wait_until: None,
-            save: Some(TextDocumentSyncSaveOptions::SaveOptions(SaveOptions { include_text: Some(true) })),
-        })),
-        code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(true) }),
-        execute_command_provider: (!registers_itself)
-            .then(|| ExecuteCommandOptions { commands: commands(), ..Default::default() }),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(
+            TextDocumentSyncOptions {
+                open_close: Some(true),
+                change: Some(TextDocumentSyncKind::INCREMENTAL),
+                will_save: Some(true),
+                will_save_wait_until: None,
+                save: Some(TextDocumentSyncSaveOptions::SaveOptions(SaveOptions {
+                    include_text: Some(true),
+                })),
+            },
+        )),
+        code_lens_provider: Some(CodeLensOptions {
+            resolve_provider: Some(true),
+        }),
+        execute_command_provider: (!registers_itself).then(|| ExecuteCommandOptions {
+            commands: commands(),
+            ..Default::default()
+        }),
         workspace: Some(WorkspaceServerCapabilities {
             workspace_folders: Some(WorkspaceFoldersServerCapabilities {
                 supported: Some(true),
@@ -167,8 +209,17 @@ pub(super) fn server(client: &Client) -> ServerCapabilities {
 
 fn any_file() -> FileOperationRegistrationOptions {
     // Folders too: a renamed folder renames its modules.
-    let pattern = FileOperationPattern { glob: "**/*".to_owned(), matches: None, options: None };
-    FileOperationRegistrationOptions { filters: vec![FileOperationFilter { scheme: Some("file".to_owned()), pattern }] }
+    let pattern = FileOperationPattern {
+        glob: "**/*".to_owned(),
+        matches: None,
+        options: None,
+    };
+    FileOperationRegistrationOptions {
+        filters: vec![FileOperationFilter {
+            scheme: Some("file".to_owned()),
+            pattern,
+        }],
+    }
 }
 
 #[cfg(test)]
@@ -188,7 +239,10 @@ mod tests {
             (json!(["utf-7"]), Encoding::Utf16),
             (json!([]), Encoding::Utf16),
         ] {
-            assert_eq!(client(json!({ "general": { "positionEncodings": offered } })).encoding, expected);
+            assert_eq!(
+                client(json!({ "general": { "positionEncodings": offered } })).encoding,
+                expected
+            );
         }
         assert_eq!(client(json!({})).encoding, Encoding::Utf16);
     }
@@ -199,15 +253,26 @@ mod tests {
         assert!(plain.is_plain());
         let server = serde_json::to_value(server(&plain)).unwrap();
         assert_eq!(server.get("experimental"), None);
-        assert_eq!(server.pointer("/textDocumentSync/save/includeText"), Some(&json!(true)));
-        assert!(server["executeCommandProvider"]["commands"].as_array().unwrap().contains(&json!("hotsave.reload")));
+        assert_eq!(
+            server.pointer("/textDocumentSync/save/includeText"),
+            Some(&json!(true))
+        );
+        assert!(
+            server["executeCommandProvider"]["commands"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("hotsave.reload"))
+        );
     }
 
     #[test]
     fn a_declared_block_gets_the_version_and_may_keep_the_commands() {
         let block = json!({ "protocol": [1, 9], "events": ["reload"], "commands": "client" });
         let declared = client(json!({ "experimental": { "hotsave": block } }));
-        assert!(declared.wants(protocol::EventGroup::Reload) && !declared.wants(protocol::EventGroup::Status));
+        assert!(
+            declared.wants(protocol::EventGroup::Reload)
+                && !declared.wants(protocol::EventGroup::Status)
+        );
         let server = serde_json::to_value(server(&declared)).unwrap();
         assert_eq!(server["experimental"]["hotsave"]["protocol"], 1);
         assert_eq!(server.get("executeCommandProvider"), None);
@@ -215,16 +280,23 @@ mod tests {
 
     #[test]
     fn no_common_version_is_plain() {
-        let declared = client(json!({ "experimental": { "hotsave": { "protocol": [7], "events": ["reload"] } } }));
+        let declared = client(
+            json!({ "experimental": { "hotsave": { "protocol": [7], "events": ["reload"] } } }),
+        );
         assert!(declared.is_plain() && declared.hotsave.is_some());
         assert!(!declared.wants(protocol::EventGroup::Reload));
     }
 
     #[test]
     fn only_known_clients_that_can_register_are_trusted_to_watch() {
-        let registers = json!({ "workspace": { "didChangeWatchedFiles": { "dynamicRegistration": true } } });
+        let registers =
+            json!({ "workspace": { "didChangeWatchedFiles": { "dynamicRegistration": true } } });
         let mut able = client(registers);
-        assert!(able.watches(Watcher::Auto) && !able.watches(Watcher::Server) && !able.watches(Watcher::Off));
+        assert!(
+            able.watches(Watcher::Auto)
+                && !able.watches(Watcher::Server)
+                && !able.watches(Watcher::Off)
+        );
         able.name = "helix".to_owned();
         assert!(!able.watches(Watcher::Auto) && able.watches(Watcher::Client));
         assert!(!client(json!({})).watches(Watcher::Auto));

@@ -13,7 +13,9 @@ use std::{
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{error::Category, json};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
+};
 
 /// The notification that stands for a bad frame; its parameters are `{code, message}`.
 pub(super) const BAD_FRAME: &str = "hotsave/internal/badFrame";
@@ -35,22 +37,35 @@ struct Fault {
 
 impl Fault {
     const fn unreadable(message: &'static str) -> Self {
-        Self { code: PARSE_ERROR, message }
+        Self {
+            code: PARSE_ERROR,
+            message,
+        }
     }
 
     const fn no_message(message: &'static str) -> Self {
-        Self { code: INVALID_REQUEST, message }
+        Self {
+            code: INVALID_REQUEST,
+            message,
+        }
     }
 }
 
 /// Copies frames from `reader` to `pipe` until the input ends, with what is bad replaced.
 ///
 /// *Errors*: those of either end. Dropping the future loses the half of a frame that it holds.
-pub(super) async fn pump(reader: impl AsyncRead + Unpin, pipe: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+pub(super) async fn pump(
+    reader: impl AsyncRead + Unpin,
+    pipe: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(64 * 1024, reader);
     let mut resumed = false;
     loop {
-        let first_line = if std::mem::take(&mut resumed) { LENGTH } else { b"" };
+        let first_line = if std::mem::take(&mut resumed) {
+            LENGTH
+        } else {
+            b""
+        };
         let checked = match read_head(&mut reader, first_line).await? {
             Head::End => return Ok(()),
             Head::Length(n_bytes) => match read_body(&mut reader, n_bytes).await? {
@@ -69,9 +84,12 @@ pub(super) async fn pump(reader: impl AsyncRead + Unpin, pipe: &mut (impl AsyncW
         let body = checked.unwrap_or_else(|fault| {
             tracing::warn!("bad frame: {}", fault.message);
             let params = json!({ "code": fault.code, "message": fault.message });
-            json!({ "jsonrpc": "2.0", "method": BAD_FRAME, "params": params }).to_string().into_bytes()
+            json!({ "jsonrpc": "2.0", "method": BAD_FRAME, "params": params })
+                .to_string()
+                .into_bytes()
         });
-        pipe.write_all(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes()).await?;
+        pipe.write_all(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes())
+            .await?;
         pipe.write_all(&body).await?;
         if resumed && !skip_past_length_name(&mut reader).await? {
             return Ok(());
@@ -92,15 +110,25 @@ enum Head {
 }
 
 /// Reads a header block of whose first line `first_line` has been read already.
-async fn read_head(reader: &mut (impl AsyncBufRead + Unpin), first_line: &[u8]) -> io::Result<Head> {
+async fn read_head(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    first_line: &[u8],
+) -> io::Result<Head> {
     let (mut n_headers, mut n_left) = (0, MAX_HEADER_BYTES);
     let mut length = Err(Fault::unreadable("a header block without Content-Length"));
     let mut line = first_line.to_vec();
     loop {
-        n_left -= (&mut *reader).take(n_left as u64).read_until(b'\n', &mut line).await?;
+        n_left -= (&mut *reader)
+            .take(n_left as u64)
+            .read_until(b'\n', &mut line)
+            .await?;
         if !line.ends_with(b"\n") {
             let full = n_left == 0;
-            return Ok(if full { Head::Lost(Fault::unreadable("a header block of more than 8 KiB")) } else { Head::End });
+            return Ok(if full {
+                Head::Lost(Fault::unreadable("a header block of more than 8 KiB"))
+            } else {
+                Head::End
+            });
         }
         let header = line.trim_ascii();
         if header.is_empty() {
@@ -116,19 +144,28 @@ async fn read_head(reader: &mut (impl AsyncBufRead + Unpin), first_line: &[u8]) 
     }
     Ok(match length {
         Err(fault) => Head::Lost(fault),
-        Ok(n_bytes) if MAX_HEADERS < n_headers => Head::Refused(n_bytes, Fault::unreadable("more than 16 headers")),
-        Ok(n_bytes) if MAX_BODY_BYTES < n_bytes => Head::Refused(n_bytes, Fault::no_message("a body of more than 256 MiB")),
+        Ok(n_bytes) if MAX_HEADERS < n_headers => {
+            Head::Refused(n_bytes, Fault::unreadable("more than 16 headers"))
+        }
+        Ok(n_bytes) if MAX_BODY_BYTES < n_bytes => {
+            Head::Refused(n_bytes, Fault::no_message("a body of more than 256 MiB"))
+        }
         Ok(n_bytes) => Head::Length(n_bytes),
     })
 }
 
 fn parse_length(value: &[u8]) -> Result<u64, Fault> {
     let digits = std::str::from_utf8(value.trim_ascii()).unwrap_or_default();
-    digits.parse().map_err(|_| Fault::unreadable("a Content-Length that is not a number"))
+    digits
+        .parse()
+        .map_err(|_| Fault::unreadable("a Content-Length that is not a number"))
 }
 
 /// The body, or `None` if the input ends before it does.
-async fn read_body(reader: &mut (impl AsyncBufRead + Unpin), n_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+async fn read_body(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    n_bytes: u64,
+) -> io::Result<Option<Vec<u8>>> {
     let mut body = Vec::new();
     reader.take(n_bytes).read_to_end(&mut body).await?;
     Ok((body.len() as u64 == n_bytes).then_some(body))
@@ -163,10 +200,14 @@ async fn skip_past_length_name(reader: &mut (impl AsyncBufRead + Unpin)) -> io::
 
 /// Whether a body is UTF-8, JSON and one message, judged exactly as tower-lsp's decoder will.
 fn check(body: &[u8]) -> Result<(), Fault> {
-    let text = std::str::from_utf8(body).map_err(|_| Fault::unreadable("a body that is not UTF-8"))?;
+    let text =
+        std::str::from_utf8(body).map_err(|_| Fault::unreadable("a body that is not UTF-8"))?;
     match serde_json::from_str::<Message>(text) {
         Ok(Message(verdict)) => verdict.map_err(Fault::no_message),
-        Err(error) if error.classify() == Category::Data && serde_json::from_str::<Anything>(text).is_ok() => {
+        Err(error)
+            if error.classify() == Category::Data
+                && serde_json::from_str::<Anything>(text).is_ok() =>
+        {
             Err(Fault::no_message("JSON that is no message"))
         }
         Err(_) => Err(Fault::unreadable("a body that is not JSON")),
@@ -192,7 +233,9 @@ impl<'de> Deserialize<'de> for Message {
                 let (mut version, mut method, mut id, mut n_answers) = (None, None, None, 0);
                 while let Some(key) = map.next_key::<Cow<'de, str>>()? {
                     let again = match &*key {
-                        "jsonrpc" => version.replace(map.next_value::<Cow<'de, str>>()?).is_some(),
+                        "jsonrpc" => version
+                            .replace(map.next_value::<Cow<'de, str>>()?)
+                            .is_some(),
                         "method" => method.replace(map.next_value::<Cow<'de, str>>()?).is_some(),
                         "id" => id.replace(map.next_value::<Anything>()?).is_some(),
                         "result" | "error" => {
@@ -210,7 +253,9 @@ impl<'de> Deserialize<'de> for Message {
                     }
                 }
                 Ok(Message(match (method, id) {
-                    _ if version.as_deref() != Some("2.0") => Err("a message without \"jsonrpc\": \"2.0\""),
+                    _ if version.as_deref() != Some("2.0") => {
+                        Err("a message without \"jsonrpc\": \"2.0\"")
+                    }
                     (_, Some(Anything::NoId)) => Err("an id that is no integer, string or null"),
                     (Some(method), _) if method == BAD_FRAME => Err("a method for internal use"),
                     (Some(_), _) if n_answers == 0 => Ok(()),
@@ -293,7 +338,10 @@ pub(super) struct Outlet<W> {
 impl<W> Outlet<W> {
     /// `on_break` is called at the first failed write.
     pub(super) fn new(writer: W, on_break: impl FnOnce() + Send + 'static) -> Self {
-        Self { writer, on_break: Some(Box::new(on_break)) }
+        Self {
+            writer,
+            on_break: Some(Box::new(on_break)),
+        }
     }
 
     fn settle<T>(&mut self, result: io::Result<T>, instead: T) -> io::Result<T> {
@@ -312,13 +360,23 @@ impl<W> Outlet<W> {
 }
 
 impl<W: AsyncWrite + Unpin> AsyncWrite for Outlet<W> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.is_broken() {
             return Poll::Ready(Ok(bytes.len()));
         }
         let result = ready!(Pin::new(&mut this.writer).poll_write(cx, bytes));
-        let result = result.and_then(|it| if it == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(it) });
+        let result = result.and_then(|it| {
+            if it == 0 {
+                Err(io::ErrorKind::WriteZero.into())
+            } else {
+                Ok(it)
+            }
+        });
         Poll::Ready(this.settle(result, bytes.len()))
     }
 
@@ -352,7 +410,9 @@ mod tests {
 
     /// Sends `input` in pieces of `n_bytes` and lists what comes out: a method or an error's code.
     fn pumped(input: &[u8], n_bytes: usize) -> Vec<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let output = runtime.block_on(async {
             let (mut client, server) = tokio::io::duplex(n_bytes);
             let mut output = Vec::new();
@@ -371,7 +431,11 @@ mod tests {
         let mut rest = std::str::from_utf8(&output).unwrap();
         let mut seen = Vec::new();
         while let Some((head, tail)) = rest.split_once("\r\n\r\n") {
-            let n_bytes: usize = head.strip_prefix("Content-Length: ").unwrap().parse().unwrap();
+            let n_bytes: usize = head
+                .strip_prefix("Content-Length: ")
+                .unwrap()
+                .parse()
+                .unwrap();
             let message: serde_json::Value = serde_json::from_str(&tail[..n_bytes]).unwrap();
             seen.push(match message["method"].as_str().unwrap() {
                 BAD_FRAME => message["params"]["code"].to_string(),
@@ -405,7 +469,15 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_a_parse_error() {
-        for body in [&b""[..], b"{", b"hello", b"{}x", b"{\"jsonrpc\": 1, oops", b"\"\xff\"", br#"{"a":"\ud800"}"#] {
+        for body in [
+            &b""[..],
+            b"{",
+            b"hello",
+            b"{}x",
+            b"{\"jsonrpc\": 1, oops",
+            b"\"\xff\"",
+            br#"{"a":"\ud800"}"#,
+        ] {
             assert_eq!(verdict(body), Some(PARSE_ERROR), "{body:?}");
         }
     }
@@ -445,7 +517,8 @@ mod tests {
         assert!(serde_json::from_str::<tower_lsp::jsonrpc::Request>(&nested(100)).is_ok());
         assert_eq!(verdict(nested(200)), Some(PARSE_ERROR));
         for depth in 120..135 {
-            let decodes = serde_json::from_str::<tower_lsp::jsonrpc::Request>(&nested(depth)).is_ok();
+            let decodes =
+                serde_json::from_str::<tower_lsp::jsonrpc::Request>(&nested(depth)).is_ok();
             assert_eq!(verdict(nested(depth)).is_none(), decodes, "{depth}");
         }
     }
@@ -453,7 +526,13 @@ mod tests {
     #[test]
     fn frames_pass_however_they_are_cut() {
         let type_header = "content-TYPE: application/vscode-jsonrpc\r\n";
-        let input = [&notification("a"), type_header, &notification("b").to_lowercase(), &notification("c")].concat();
+        let input = [
+            &notification("a"),
+            type_header,
+            &notification("b").to_lowercase(),
+            &notification("c"),
+        ]
+        .concat();
         for n_bytes in [1, 2, 7, 4096] {
             assert_eq!(pumped(input.as_bytes(), n_bytes), ["a", "b", "c"]);
         }
@@ -474,7 +553,11 @@ mod tests {
         ] {
             for n_bytes in [1, 4096] {
                 let input = [notification("a"), bad.clone(), notification("b")].concat();
-                assert_eq!(pumped(input.as_bytes(), n_bytes), ["a", &code.to_string(), "b"], "{bad}");
+                assert_eq!(
+                    pumped(input.as_bytes(), n_bytes),
+                    ["a", &code.to_string(), "b"],
+                    "{bad}"
+                );
             }
         }
     }
@@ -482,9 +565,20 @@ mod tests {
     #[test]
     fn a_body_over_the_limit_is_drained() {
         let n_bytes = MAX_BODY_BYTES + 1;
-        let input = [format!("Content-Length: {n_bytes}\r\n\r\n").into_bytes(), vec![b' '; 257 * 1024 * 1024]].concat();
-        let input = [&input[..input.len() - (1024 * 1024 - 1)], notification("b").as_bytes()].concat();
-        assert_eq!(pumped(&input, 1024 * 1024), [INVALID_REQUEST.to_string(), "b".to_owned()]);
+        let input = [
+            format!("Content-Length: {n_bytes}\r\n\r\n").into_bytes(),
+            vec![b' '; 257 * 1024 * 1024],
+        ]
+        .concat();
+        let input = [
+            &input[..input.len() - (1024 * 1024 - 1)],
+            notification("b").as_bytes(),
+        ]
+        .concat();
+        assert_eq!(
+            pumped(&input, 1024 * 1024),
+            [INVALID_REQUEST.to_string(), "b".to_owned()]
+        );
     }
 
     #[test]

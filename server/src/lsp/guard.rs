@@ -66,14 +66,28 @@ struct Open {
 
 impl<S> Guard<S> {
     /// `on_exit` is called at each `exit`.
-    pub(super) fn new(inner: S, session: Arc<Session>, on_exit: impl Fn() + Send + 'static) -> Self {
-        Self { inner, session, life: Life::Fresh, on_exit: Box::new(on_exit), open: Arc::default() }
+    pub(super) fn new(
+        inner: S,
+        session: Arc<Session>,
+        on_exit: impl Fn() + Send + 'static,
+    ) -> Self {
+        Self {
+            inner,
+            session,
+            life: Life::Fresh,
+            on_exit: Box::new(on_exit),
+            open: Arc::default(),
+        }
     }
 }
 
 impl<S> Service<Request> for Guard<S>
 where
-    S: Service<Request, Response = Reply, Future = BoxFuture<'static, Result<Reply, <S as Service<Request>>::Error>>>,
+    S: Service<
+            Request,
+            Response = Reply,
+            Future = BoxFuture<'static, Result<Reply, <S as Service<Request>>::Error>>,
+        >,
     S::Error: std::fmt::Display + Send + 'static,
 {
     type Response = Reply;
@@ -102,7 +116,11 @@ enum Verdict {
 
 impl<S> Guard<S>
 where
-    S: Service<Request, Response = Reply, Future = BoxFuture<'static, Result<Reply, <S as Service<Request>>::Error>>>,
+    S: Service<
+            Request,
+            Response = Reply,
+            Future = BoxFuture<'static, Result<Reply, <S as Service<Request>>::Error>>,
+        >,
     S::Error: std::fmt::Display + Send + 'static,
 {
     fn admit(&self, request: &Request) -> Verdict {
@@ -118,7 +136,9 @@ where
         }
         let is_initialize = request.method() == "initialize";
         let refusal = match self.life {
-            Life::Fresh if !is_initialize => Some(error(NOT_INITIALIZED, "the server is not initialized")),
+            Life::Fresh if !is_initialize => {
+                Some(error(NOT_INITIALIZED, "the server is not initialized"))
+            }
             Life::Serving if is_initialize => Some(refused("initialize was received before")),
             Life::ShutDown => Some(refused("the server is shut down")),
             _ => None,
@@ -173,14 +193,19 @@ where
                 Err(panic) => {
                     tracing::error!("{name} panicked: {}", reason(&*panic));
                     open.panicked.extend(id.clone());
-                    Ok(id.map(|id| Response::from_error(id, error(-32603, format!("internal error in {name}")))))
+                    Ok(id.map(|id| {
+                        Response::from_error(id, error(-32603, format!("internal error in {name}")))
+                    }))
                 }
             }
         };
         let mut answer = ARRIVAL.scope(arrival, answer).boxed();
         // Polled once right here, whatever tower-lsp does with its futures: so events are sent in reading order, and
         // notifications are handled even while an answer waits for a client that does not read.
-        match answer.as_mut().poll(&mut Context::from_waker(noop_waker_ref())) {
+        match answer
+            .as_mut()
+            .poll(&mut Context::from_waker(noop_waker_ref()))
+        {
             Poll::Ready(Ok(reply)) => {
                 if method == "initialize" && reply.as_ref().is_some_and(Response::is_ok) {
                     self.life = Life::Serving;
@@ -195,7 +220,9 @@ where
     fn forget_panicked(&mut self) {
         let panicked = std::mem::take(&mut locked(&self.open).panicked);
         for id in panicked {
-            let cancel = Request::build("$/cancelRequest").params(json!({ "id": id })).finish();
+            let cancel = Request::build("$/cancelRequest")
+                .params(json!({ "id": id }))
+                .finish();
             let _ = self.inner.call(cancel).now_or_never();
         }
     }
@@ -218,7 +245,9 @@ fn without_params(request: Request) -> Request {
 fn bad_frame(params: Option<&Value>) -> Error {
     let field = |name| params.and_then(|it| it.get(name));
     let code = field("code").and_then(Value::as_i64).unwrap_or(-32700);
-    let message = field("message").and_then(Value::as_str).unwrap_or("bad frame");
+    let message = field("message")
+        .and_then(Value::as_str)
+        .unwrap_or("bad frame");
     error(code, message.to_owned())
 }
 
@@ -227,11 +256,16 @@ fn refused(message: &'static str) -> Error {
 }
 
 fn error(code: i64, message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error { code: ErrorCode::from(code), message: message.into(), data: None }
+    Error {
+        code: ErrorCode::from(code),
+        message: message.into(),
+        data: None,
+    }
 }
 
 /// What a panic says of itself.
 fn reason(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no reason given")
 }

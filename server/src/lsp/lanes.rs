@@ -34,7 +34,11 @@ pub(super) enum Parcel {
     /// `window/logMessage`.
     Log(Level, String),
     /// A request of ours.
-    Ask { id: i64, method: &'static str, params: serde_json::Value },
+    Ask {
+        id: i64,
+        method: &'static str,
+        params: serde_json::Value,
+    },
 }
 
 /// What "the same thing" is on the lane where the newest wins.
@@ -73,7 +77,9 @@ impl Lanes {
         let key = match &parcel {
             Parcel::Status(it) => Key::Status(Arc::clone(&it.workspace)),
             Parcel::Problems(it) => Key::Problems(Arc::clone(&it.path)),
-            Parcel::Started(_) | Parcel::Finished(_) | Parcel::Message(..) => return self.put_ordered(parcel),
+            Parcel::Started(_) | Parcel::Finished(_) | Parcel::Message(..) => {
+                return self.put_ordered(parcel);
+            }
             Parcel::Ask { .. } => return self.asks.push_back(parcel),
             Parcel::Log(level, line) => {
                 if self.log.len() == MAX_LOG {
@@ -115,12 +121,6 @@ impl Lanes {
         std::mem::take(&mut self.n_lost_events)
     }
 
-    /// Whether nothing is left that could leave.
-    pub(super) fn is_empty(&self) -> bool {
-        let is_held = !self.is_open;
-        self.log.is_empty() && (is_held || self.asks.is_empty() && self.ordered.is_empty() && self.places.is_empty())
-    }
-
     fn place(&mut self) -> u64 {
         self.next_place += 1;
         self.next_place
@@ -129,7 +129,9 @@ impl Lanes {
     fn put_ordered(&mut self, parcel: Parcel) {
         let place = self.place();
         self.ordered.push_back((place, parcel));
-        while self.ordered.len() > MAX_ORDERED && (self.drop_oldest_reload() || self.drop_oldest_message()) {}
+        while self.ordered.len() > MAX_ORDERED
+            && (self.drop_oldest_reload() || self.drop_oldest_message())
+        {}
     }
 
     fn take_latest(&mut self) -> Option<Parcel> {
@@ -140,9 +142,14 @@ impl Lanes {
     fn take_line(&mut self) -> Option<Parcel> {
         if self.n_lost_lines > 0 {
             let n_lines = std::mem::take(&mut self.n_lost_lines);
-            return Some(Parcel::Log(Level::Warning, format!("{n_lines} lines of the log were dropped")));
+            return Some(Parcel::Log(
+                Level::Warning,
+                format!("{n_lines} lines of the log were dropped"),
+            ));
         }
-        self.log.pop_front().map(|(level, line)| Parcel::Log(level, line))
+        self.log
+            .pop_front()
+            .map(|(level, line)| Parcel::Log(level, line))
     }
 
     /// Drops the oldest start whose finish waits too, and that finish. A half-told reload stays: the client waits for it.
@@ -163,7 +170,9 @@ impl Lanes {
                 _ => {}
             }
         }
-        let Some((start, finish)) = pair else { return false };
+        let Some((start, finish)) = pair else {
+            return false;
+        };
         self.ordered.remove(finish);
         self.ordered.remove(start);
         self.n_lost_events += 2;
@@ -171,7 +180,10 @@ impl Lanes {
     }
 
     fn drop_oldest_message(&mut self) -> bool {
-        let idx = self.ordered.iter().position(|(_, it)| matches!(it, Parcel::Message(..)));
+        let idx = self
+            .ordered
+            .iter()
+            .position(|(_, it)| matches!(it, Parcel::Message(..)));
         idx.is_some_and(|idx| self.ordered.remove(idx).is_some())
     }
 }
@@ -245,7 +257,9 @@ mod tests {
     }
 
     fn rest(lanes: &mut Lanes) -> Vec<String> {
-        std::iter::from_fn(|| lanes.take()).map(|it| told(&it)).collect()
+        std::iter::from_fn(|| lanes.take())
+            .map(|it| told(&it))
+            .collect()
     }
 
     fn open() -> Lanes {
@@ -268,8 +282,10 @@ mod tests {
         ] {
             lanes.put(parcel);
         }
-        assert_eq!(rest(&mut lanes), ["started 1", "a 1", "b 1", "finished 1", "status 1"]);
-        assert!(lanes.is_empty());
+        assert_eq!(
+            rest(&mut lanes),
+            ["started 1", "a 1", "b 1", "finished 1", "status 1"]
+        );
     }
 
     #[test]
@@ -277,12 +293,14 @@ mod tests {
         let mut lanes = Lanes::default();
         lanes.put(started(1));
         lanes.put(status(1));
-        lanes.put(Parcel::Ask { id: 1, method: "m", params: serde_json::Value::Null });
+        lanes.put(Parcel::Ask {
+            id: 1,
+            method: "m",
+            params: serde_json::Value::Null,
+        });
         lanes.put(Parcel::Log(Level::Info, "hello".to_owned()));
         assert_eq!(rest(&mut lanes), ["log hello"]);
-        assert!(lanes.is_empty());
         lanes.open();
-        assert!(!lanes.is_empty());
         assert_eq!(rest(&mut lanes), ["ask 1", "started 1", "status 1"]);
     }
 
@@ -290,7 +308,10 @@ mod tests {
     fn a_client_that_does_not_read_loses_whole_reloads_and_old_lines() {
         let mut lanes = open();
         lanes.put(started(0));
-        assert_eq!(lanes.take().map(|it| told(&it)).as_deref(), Some("started 0"));
+        assert_eq!(
+            lanes.take().map(|it| told(&it)).as_deref(),
+            Some("started 0")
+        );
         lanes.put(finished(0));
         for generation in 1..=10_000 {
             lanes.put(started(generation));
@@ -302,7 +323,10 @@ mod tests {
         let n_lost = lanes.take_lost_events();
         let left = rest(&mut lanes);
         let events: Vec<_> = left.iter().filter(|it| !it.starts_with("log")).collect();
-        assert_eq!(events[0], "finished 0", "the half of a reload that was begun to be told stays");
+        assert_eq!(
+            events[0], "finished 0",
+            "the half of a reload that was begun to be told stays"
+        );
         assert_eq!(events.last().unwrap().as_str(), "status 10000");
         let n_events = events.len() - 1;
         assert!(n_events <= MAX_ORDERED);

@@ -39,7 +39,15 @@ const MAX_FILE_BYTES: u64 = 5 * 1024 * 1024;
 /// Older files that are kept.
 const N_OLD_FILES: u32 = 2;
 /// Clients that show `window/logMessage` to people; others get the lines on stderr.
-const SHOWS_LOG: &[&str] = &["Visual Studio Code", "Code - OSS", "VSCodium", "Cursor", "Windsurf", "Zed", "Neovim"];
+const SHOWS_LOG: &[&str] = &[
+    "Visual Studio Code",
+    "Code - OSS",
+    "VSCodium",
+    "Cursor",
+    "Windsurf",
+    "Zed",
+    "Neovim",
+];
 
 static LOG: OnceLock<Log> = OnceLock::new();
 
@@ -62,7 +70,11 @@ pub fn install() {
         _ => Targets::new().with_default(LevelFilter::INFO),
     };
     let (filter, handle) = reload::Layer::new(without_text(targets));
-    if tracing_subscriber::registry().with(Lines.with_filter(filter)).try_init().is_err() {
+    if tracing_subscriber::registry()
+        .with(Lines.with_filter(filter))
+        .try_init()
+        .is_err()
+    {
         return;
     }
     let log = Log {
@@ -81,7 +93,9 @@ pub fn install() {
 
 /// Whatever is asked for: warnings only of tower-lsp, whose finer lines hold whole messages.
 fn without_text(targets: Targets) -> Targets {
-    targets.with_target("tower_lsp", LevelFilter::WARN).with_target("tower_lsp::codec", LevelFilter::WARN)
+    targets
+        .with_target("tower_lsp", LevelFilter::WARN)
+        .with_target("tower_lsp::codec", LevelFilter::WARN)
 }
 
 /// Level and file of the settings, as far as the environment does not say otherwise.
@@ -90,7 +104,9 @@ pub(super) fn configure(settings: &LogSettings) {
     if !log.is_fixed {
         let level = settings.level.as_deref().map(LevelFilter::from_str);
         let level = level.and_then(Result::ok).unwrap_or(LevelFilter::INFO);
-        let _ = log.filter.reload(without_text(Targets::new().with_default(level)));
+        let _ = log
+            .filter
+            .reload(without_text(Targets::new().with_default(level)));
     }
     let path = settings.file.as_deref().map(Path::new);
     let mut file = locked(&log.file);
@@ -131,7 +147,9 @@ impl Log {
         if let Some(file) = &mut *locked(&self.file) {
             file.write(line);
         }
-        let client = locked(&self.client).clone().filter(|_| self.client_shows.load(Ordering::Relaxed));
+        let client = locked(&self.client)
+            .clone()
+            .filter(|_| self.client_shows.load(Ordering::Relaxed));
         match client {
             Some(client) => client.log(level, line.to_owned()),
             // A closed stderr is nobody's error.
@@ -169,7 +187,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
             tracing::Level::INFO => Level::Info,
             _ => Level::Debug,
         };
-        let mut line = Line(format!("{} {}:", event.metadata().level(), event.metadata().target()));
+        let mut line = Line(format!(
+            "{} {}:",
+            event.metadata().level(),
+            event.metadata().target()
+        ));
         event.record(&mut line);
         log.write(level, &line.0);
     }
@@ -201,7 +223,11 @@ impl LogFile {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path)?;
         let n_bytes = file.metadata()?.len();
-        Ok(Self { path, file, n_bytes })
+        Ok(Self {
+            path,
+            file,
+            n_bytes,
+        })
     }
 
     fn write(&mut self, line: &str) {
@@ -258,7 +284,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
         }
     }
 
@@ -266,9 +295,18 @@ mod tests {
     fn tower_lsp_never_logs_messages() {
         for asked in ["trace", "tower_lsp=trace", "tower_lsp::codec=trace,info"] {
             let targets = without_text(Targets::from_str(asked).unwrap());
-            assert!(!targets.would_enable("tower_lsp::codec", &tracing::Level::TRACE), "{asked}");
-            assert!(!targets.would_enable("tower_lsp::service", &tracing::Level::DEBUG), "{asked}");
-            assert!(targets.would_enable("tower_lsp::transport", &tracing::Level::WARN), "{asked}");
+            assert!(
+                !targets.would_enable("tower_lsp::codec", &tracing::Level::TRACE),
+                "{asked}"
+            );
+            assert!(
+                !targets.would_enable("tower_lsp::service", &tracing::Level::DEBUG),
+                "{asked}"
+            );
+            assert!(
+                targets.would_enable("tower_lsp::transport", &tracing::Level::WARN),
+                "{asked}"
+            );
         }
     }
 }

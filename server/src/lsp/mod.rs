@@ -92,7 +92,11 @@ where
             BROKEN
         }
         _ => {
-            let (cause, exit_code) = if is_asked { (StopCause::Asked, 0) } else { (StopCause::Lost, LOST) };
+            let (cause, exit_code) = if is_asked {
+                (StopCause::Asked, 0)
+            } else {
+                (StopCause::Lost, LOST)
+            };
             session.stop(cause);
             match connection.wait_for_loop().await {
                 Some(BROKEN) => BROKEN,
@@ -116,7 +120,12 @@ struct Connection {
 }
 
 impl Connection {
-    fn new<R, W>(reader: R, writer: W, session: &Arc<Session>, outputs: UnboundedReceiver<Output>) -> Self
+    fn new<R, W>(
+        reader: R,
+        writer: W,
+        session: &Arc<Session>,
+        outputs: UnboundedReceiver<Output>,
+    ) -> Self
     where
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,
@@ -130,8 +139,12 @@ impl Connection {
         };
         let outbound = Outbound::new(Arc::clone(session));
         logging::attach(&outbound);
-        let backend = Backend { session: Arc::clone(session), outbound: outbound.clone() };
-        let service = LspService::build(|_| backend).custom_method(ExplainRequest::METHOD, Backend::explain);
+        let backend = Backend {
+            session: Arc::clone(session),
+            outbound: outbound.clone(),
+        };
+        let service =
+            LspService::build(|_| backend).custom_method(ExplainRequest::METHOD, Backend::explain);
         #[cfg(debug_assertions)]
         let service = service
             .custom_method("hotsave/test/panic", Backend::panic)
@@ -140,7 +153,9 @@ impl Connection {
         let guard = Guard::new(service, Arc::clone(session), end_with(Ending::Exit));
         let (pipe, server_end) = tokio::io::duplex(PIPE_BYTES);
         let outlet = frames::Outlet::new(writer, end_with(Ending::OutputBroken));
-        let server = Server::new(server_end, outlet, outbound.clone()).concurrency_level(guard::CONCURRENCY).serve(guard);
+        let server = Server::new(server_end, outlet, outbound.clone())
+            .concurrency_level(guard::CONCURRENCY)
+            .serve(guard);
         let (input, input_ends) = oneshot::channel();
         tokio::spawn(read(reader, pipe, input_ends, end_with(Ending::InputEnded)));
         Self {
@@ -157,7 +172,10 @@ impl Connection {
     async fn serve(&mut self) -> Ending {
         let mut process_id = self.session.parent.subscribe();
         let editor_gone = async move {
-            let process_id = process_id.wait_for(Option::is_some).await.map_or(None, |it| *it);
+            let process_id = process_id
+                .wait_for(Option::is_some)
+                .await
+                .map_or(None, |it| *it);
             parent::gone(process_id).await;
         };
         tokio::pin!(editor_gone);

@@ -70,7 +70,12 @@ struct State {
 
 impl Outbound {
     pub(super) fn new(session: Arc<Session>) -> Self {
-        Self(Arc::new(Shared { session, waker: AtomicWaker::new(), drained: sync::Notify::new(), state: Mutex::default() }))
+        Self(Arc::new(Shared {
+            session,
+            waker: AtomicWaker::new(),
+            drained: sync::Notify::new(),
+            state: Mutex::default(),
+        }))
     }
 
     /// Lets everything flow, after `initialized`.
@@ -92,8 +97,12 @@ impl Outbound {
     pub(super) fn publish(&self, output: Output) {
         let client = self.0.session.client();
         match output {
-            Output::Started(it) if client.wants(protocol::EventGroup::Reload) => self.put(Parcel::Started(it)),
-            Output::Finished(it) if client.wants(protocol::EventGroup::Reload) => self.put(Parcel::Finished(it)),
+            Output::Started(it) if client.wants(protocol::EventGroup::Reload) => {
+                self.put(Parcel::Started(it))
+            }
+            Output::Finished(it) if client.wants(protocol::EventGroup::Reload) => {
+                self.put(Parcel::Finished(it))
+            }
             Output::Started(_) | Output::Finished(_) => {}
             Output::Status(it) => {
                 self.tell_health(&it);
@@ -123,7 +132,12 @@ impl Outbound {
     /// time-out.
     ///
     /// *Errors*: none; too many open questions are answered with nothing at once.
-    pub(super) fn ask(&self, method: &'static str, params: Value, on_answer: impl FnOnce(Option<Value>) + Send + 'static) {
+    pub(super) fn ask(
+        &self,
+        method: &'static str,
+        params: Value,
+        on_answer: impl FnOnce(Option<Value>) + Send + 'static,
+    ) {
         let on_answer: OnAnswer = Box::new(on_answer);
         let refused = {
             let mut state = self.state();
@@ -160,7 +174,9 @@ impl Outbound {
     fn answered(&self, response: Response) {
         let (id, result) = response.into_parts();
         let Id::Number(id) = id else { return };
-        let Some((method, on_answer)) = self.state().asks.remove(&id) else { return };
+        let Some((method, on_answer)) = self.state().asks.remove(&id) else {
+            return;
+        };
         if let Err(error) = &result {
             tracing::warn!("{method} refused by the client: {}", error.message);
         }
@@ -169,16 +185,28 @@ impl Outbound {
 
     /// One line per change of health, for a client that cannot show the status.
     fn tell_health(&self, status: &Status) {
-        let before = self.state().health.insert(Arc::clone(&status.workspace), status.health);
+        let before = self
+            .state()
+            .health
+            .insert(Arc::clone(&status.workspace), status.health);
         let session = &self.0.session;
         if session.client().wants(protocol::EventGroup::Status) || before == Some(status.health) {
             return;
         }
-        let text = |otherwise: &str| status.message.clone().unwrap_or_else(|| otherwise.to_owned());
+        let text = |otherwise: &str| {
+            status
+                .message
+                .clone()
+                .unwrap_or_else(|| otherwise.to_owned())
+        };
         let was_bad = before == Some(Health::Error);
         match (session.notify(), status.health) {
-            (Notify::Failures | Notify::All, Health::Error) => self.show_once(Level::Error, text("hotsave: reload failed")),
-            (Notify::All, Health::Ok) if was_bad => self.show_once(Level::Info, text("hotsave: fixed again")),
+            (Notify::Failures | Notify::All, Health::Error) => {
+                self.show_once(Level::Error, text("hotsave: reload failed"))
+            }
+            (Notify::All, Health::Ok) if was_bad => {
+                self.show_once(Level::Info, text("hotsave: fixed again"))
+            }
             _ => {}
         }
     }
@@ -186,7 +214,10 @@ impl Outbound {
     fn show_once(&self, level: Level, text: String) {
         let now = Instant::now();
         let mut state = self.state();
-        let is_again = state.last_message.as_ref().is_some_and(|(at, it)| *it == text && now < *at + SAME_MESSAGE);
+        let is_again = state
+            .last_message
+            .as_ref()
+            .is_some_and(|(at, it)| *it == text && now < *at + SAME_MESSAGE);
         if !is_again {
             state.last_message = Some((now, text.clone()));
             drop(state);
@@ -196,7 +227,9 @@ impl Outbound {
 
     /// Asks for new lenses after a while, during which further changes ride along.
     fn refresh_lenses(&self) {
-        if !self.0.session.client().lens_refresh || std::mem::replace(&mut self.state().is_refreshing, true) {
+        if !self.0.session.client().lens_refresh
+            || std::mem::replace(&mut self.state().is_refreshing, true)
+        {
             return;
         }
         let this = self.clone();
@@ -237,13 +270,25 @@ impl State {
     /// What a parcel becomes on the wire; one that became pointless is nothing.
     fn messages(&mut self, parcel: Parcel, session: &Session) -> Vec<Request> {
         match parcel {
-            Parcel::Started(it) => vec![self.event(&it.workspace, it.generation, to_proto::started(&it, session))],
-            Parcel::Finished(it) => vec![self.event(&it.workspace, it.generation, to_proto::finished(&it, session))],
+            Parcel::Started(it) => vec![self.event(
+                &it.workspace,
+                it.generation,
+                to_proto::started(&it, session),
+            )],
+            Parcel::Finished(it) => vec![self.event(
+                &it.workspace,
+                it.generation,
+                to_proto::finished(&it, session),
+            )],
             Parcel::Status(it) => {
                 let mut messages = Vec::new();
                 let client = session.client();
                 if client.wants(protocol::EventGroup::Status) {
-                    messages.push(self.event(&it.workspace, it.generation, to_proto::status(&it, session)));
+                    messages.push(self.event(
+                        &it.workspace,
+                        it.generation,
+                        to_proto::status(&it, session),
+                    ));
                 }
                 if client.server_status {
                     let params = to_proto::server_status(self.health.values(), &it);
@@ -252,22 +297,45 @@ impl State {
                 messages
             }
             Parcel::Problems(it) => {
-                vec![notification("textDocument/publishDiagnostics", to_proto::diagnostics(&it, session))]
+                vec![notification(
+                    "textDocument/publishDiagnostics",
+                    to_proto::diagnostics(&it, session),
+                )]
             }
             Parcel::Message(level, text) => vec![line("window/showMessage", level, &text)],
             Parcel::Log(level, text) => vec![line("window/logMessage", level, &text)],
             Parcel::Ask { id, method, params } => {
                 let request = Request::build(method).id(id);
-                vec![if params.is_null() { request } else { request.params(params) }.finish()]
+                vec![
+                    if params.is_null() {
+                        request
+                    } else {
+                        request.params(params)
+                    }
+                    .finish(),
+                ]
             }
         }
     }
 
-    fn event<Body: EventBody>(&mut self, workspace: &str, generation: hotsave_engine::generation::Generation, body: Body) -> Request {
+    fn event<Body: EventBody>(
+        &mut self,
+        workspace: &str,
+        generation: hotsave_engine::generation::Generation,
+        body: Body,
+    ) -> Request {
         self.seq += 1;
-        let event = protocol::Event { workspace: workspace.to_owned(), generation: generation.number(), seq: self.seq, body };
+        let event = protocol::Event {
+            workspace: workspace.to_owned(),
+            generation: generation.number(),
+            seq: self.seq,
+            body,
+        };
         // These types have no map keys but strings, which is all that could fail.
-        notification(Body::METHOD, serde_json::to_value(event).unwrap_or_default())
+        notification(
+            Body::METHOD,
+            serde_json::to_value(event).unwrap_or_default(),
+        )
     }
 }
 
@@ -284,7 +352,13 @@ impl Loopback for Outbound {
     type ResponseSink = Answers;
 
     fn split(self) -> (Leaving, Answers) {
-        (Leaving { outbound: self.clone(), ready: Vec::new() }, Answers(self))
+        (
+            Leaving {
+                outbound: self.clone(),
+                ready: Vec::new(),
+            },
+            Answers(self),
+        )
     }
 }
 

@@ -27,7 +27,9 @@ fn watched(process_id: u32) -> Option<tokio::sync::oneshot::Receiver<()>> {
     let process_id = process::Pid::from_raw(i32::try_from(process_id).ok()?)?;
     let is_there = move || process::test_kill_process(process_id) != Err(Errno::SRCH);
     if !is_there() {
-        tracing::warn!("the editor's process is not visible from here, its end will not be noticed");
+        tracing::warn!(
+            "the editor's process is not visible from here, its end will not be noticed"
+        );
         return None;
     }
     let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -39,7 +41,10 @@ fn watched(process_id: u32) -> Option<tokio::sync::oneshot::Receiver<()>> {
         }
         let _ = sender.send(());
     };
-    std::thread::Builder::new().name("parent".to_owned()).spawn(watch).ok()?;
+    std::thread::Builder::new()
+        .name("parent".to_owned())
+        .spawn(watch)
+        .ok()?;
     Some(receiver)
 }
 
@@ -58,7 +63,9 @@ fn wait(process_id: rustix::process::Pid) -> bool {
     };
 
     match pidfd_open(process_id, PidfdFlags::empty()) {
-        Ok(pidfd) => retry_on_intr(|| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None)).is_ok(),
+        Ok(pidfd) => {
+            retry_on_intr(|| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None)).is_ok()
+        }
         // It ended just now.
         Err(Errno::SRCH) => true,
         Err(_) => false,

@@ -88,7 +88,10 @@ impl Session {
 
     /// Whether a remark is made for the first time on this connection.
     pub(super) fn is_new(&self, remark: &str) -> bool {
-        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).insert(remark.to_owned())
+        self.remarks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(remark.to_owned())
     }
 
     /// The number of a message that is being read. Called in reading order only.

@@ -8,7 +8,14 @@ use serde_json::Value;
 use crate::workspace::settings::Settings;
 
 /// Keys that clients use for themselves, and the one that only `initializationOptions` has.
-const OF_THE_CLIENT: &[&str] = &["inlineResult", "tint", "preview", "server", "trust", "trace"];
+const OF_THE_CLIENT: &[&str] = &[
+    "inlineResult",
+    "tint",
+    "preview",
+    "server",
+    "trust",
+    "trace",
+];
 
 /// The settings in `section`, and one line for each key that is unknown or has a value that is not allowed.
 pub(super) fn read(section: &Value) -> (Settings, Vec<String>) {
@@ -29,7 +36,9 @@ pub(super) fn read(section: &Value) -> (Settings, Vec<String>) {
             }
         };
         if !is_good {
-            remarks.push(format!("setting hotsave.{key} cannot be {value}; its default is used"));
+            remarks.push(format!(
+                "setting hotsave.{key} cannot be {value}; its default is used"
+            ));
         }
     }
     (settings, remarks)
@@ -57,12 +66,22 @@ mod tests {
             "log": { "level": "debug" }, "preview": { "where": "beside" }, "colour": 1,
         });
         let (settings, remarks) = read(&section);
-        assert_eq!((settings.reload_on, settings.watcher), (ReloadOn::ManualSave, Watcher::Auto));
-        assert_eq!((settings.notify, settings.code_lens), (Notify::Failures, false));
+        assert_eq!(
+            (settings.reload_on, settings.watcher),
+            (ReloadOn::ManualSave, Watcher::Auto)
+        );
+        assert_eq!(
+            (settings.notify, settings.code_lens),
+            (Notify::Failures, false)
+        );
         assert_eq!(settings.log.level.as_deref(), Some("debug"));
         assert_eq!(remarks.len(), 2, "{remarks:?}");
         assert!(remarks.iter().any(|it| it.contains("hotsave.colour")));
-        assert!(remarks.iter().any(|it| it.contains("hotsave.watcher cannot be \"nobody\"")));
+        assert!(
+            remarks
+                .iter()
+                .any(|it| it.contains("hotsave.watcher cannot be \"nobody\""))
+        );
     }
 
     #[test]

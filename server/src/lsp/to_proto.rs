@@ -55,7 +55,11 @@ pub(super) fn status(it: &Status, session: &Session) -> protocol::Status {
         health: it.health,
         phase: it.phase,
         last_good_generation: it.last_good.number(),
-        failing: it.failing.iter().map(|it| session.spellings.uri(it)).collect(),
+        failing: it
+            .failing
+            .iter()
+            .map(|it| session.spellings.uri(it))
+            .collect(),
         pending: it.pending,
         hosts: it.hosts.clone(),
         message: it.message.clone(),
@@ -65,7 +69,10 @@ pub(super) fn status(it: &Status, session: &Session) -> protocol::Status {
 }
 
 /// `experimental/serverStatus`: the worst health of all folders, and the line of the one that changed.
-pub(super) fn server_status<'a>(all: impl Iterator<Item = &'a protocol::Health>, changed: &Status) -> Value {
+pub(super) fn server_status<'a>(
+    all: impl Iterator<Item = &'a protocol::Health>,
+    changed: &Status,
+) -> Value {
     let rank = |it: &protocol::Health| match it {
         protocol::Health::Error => 2,
         protocol::Health::Warning => 1,
@@ -84,7 +91,12 @@ pub(super) fn server_status<'a>(all: impl Iterator<Item = &'a protocol::Health>,
 pub(super) fn diagnostics(file: &FileProblems, session: &Session) -> Value {
     let shown = file.problems.iter().take(MAX_PER_FILE);
     let mut diagnostics: Vec<Value> = shown.map(|it| diagnostic(it, session)).collect();
-    if let Some(n_more) = file.problems.len().checked_sub(MAX_PER_FILE).filter(|it| *it > 0) {
+    if let Some(n_more) = file
+        .problems
+        .len()
+        .checked_sub(MAX_PER_FILE)
+        .filter(|it| *it > 0)
+    {
         diagnostics.push(json!({
             "range": protocol::Range::default(),
             "severity": protocol::Severity::Information,
@@ -92,7 +104,8 @@ pub(super) fn diagnostics(file: &FileProblems, session: &Session) -> Value {
             "message": format!("{n_more} more problems in this file are not shown"),
         }));
     }
-    let mut params = json!({ "uri": session.spellings.uri(&file.path), "diagnostics": diagnostics });
+    let mut params =
+        json!({ "uri": session.spellings.uri(&file.path), "diagnostics": diagnostics });
     if let (Some(version), Some(fields)) = (file.version, params.as_object_mut()) {
         fields.insert("version".to_owned(), version.into());
     }
@@ -117,10 +130,17 @@ pub(super) fn explanation(it: Explanation, session: &Session) -> protocol::Expla
         generation: it.generation.number(),
         outcome: it.outcome.as_ref().map(|it| outcome(it, session)),
         cause: it.cause,
-        trigger: it.trigger.iter().map(|it| session.spellings.uri(it)).collect(),
+        trigger: it
+            .trigger
+            .iter()
+            .map(|it| session.spellings.uri(it))
+            .collect(),
         hosts: it.hosts,
         units: units
-            .map(|(path, unit)| protocol::ExplainedUnit { uri: session.spellings.uri(&path), ..unit })
+            .map(|(path, unit)| protocol::ExplainedUnit {
+                uri: session.spellings.uri(&path),
+                ..unit
+            })
             .collect(),
         skipped: it.skipped,
         builds: Vec::new(),
@@ -135,7 +155,11 @@ pub(super) fn lens(it: Lens) -> CodeLens {
     let argument = serde_json::to_value(it.argument).ok();
     CodeLens {
         range: Range::new(place, place),
-        command: Some(Command::new(it.title, it.command.id().to_owned(), argument.map(|it| vec![it]))),
+        command: Some(Command::new(
+            it.title,
+            it.command.id().to_owned(),
+            argument.map(|it| vec![it]),
+        )),
         data: None,
     }
 }
@@ -222,7 +246,10 @@ fn diagnostic(it: &Problem, session: &Session) -> Value {
     set("code", it.code.into());
     set("message", message(it, client.related_information).into());
     if let Some(pages) = PAGES.filter(|_| client.code_description) {
-        set("codeDescription", json!({ "href": format!("{pages}/{}", it.code) }));
+        set(
+            "codeDescription",
+            json!({ "href": format!("{pages}/{}", it.code) }),
+        );
     }
     if client.related_information && !it.related.is_empty() {
         let places = it.related.iter().map(|it| {
@@ -233,8 +260,11 @@ fn diagnostic(it: &Problem, session: &Session) -> Value {
         set("relatedInformation", places.collect());
     }
     if client.diagnostic_data && !it.data.is_empty() {
-        let data: Map<String, Value> =
-            it.data.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
+        let data: Map<String, Value> = it
+            .data
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.as_str().into()))
+            .collect();
         set("data", data.into());
     }
     Value::Object(fields)
@@ -244,12 +274,20 @@ fn diagnostic(it: &Problem, session: &Session) -> Value {
 /// For a client that shows no related places the others follow, a line each.
 fn message(it: &Problem, shows_related: bool) -> String {
     let (first, rest) = it.message.split_once('\n').unwrap_or((&it.message, ""));
-    let elsewhere = it.related.iter().find(|other| line_of(&other.place) != line_of(&it.place));
-    let folded = elsewhere.map(|it| format!(" ({})", told(it))).unwrap_or_default();
+    let elsewhere = it
+        .related
+        .iter()
+        .find(|other| line_of(&other.place) != line_of(&it.place));
+    let folded = elsewhere
+        .map(|it| format!(" ({})", told(it)))
+        .unwrap_or_default();
     let mut lines = vec![format!("{first}{folded}")];
     lines.extend(rest.lines().map(str::to_owned));
     if !shows_related {
-        let others = it.related.iter().filter(|it| elsewhere.is_none_or(|folded| !std::ptr::eq(folded, *it)));
+        let others = it
+            .related
+            .iter()
+            .filter(|it| elsewhere.is_none_or(|folded| !std::ptr::eq(folded, *it)));
         lines.extend(others.map(told));
     }
     lines.join("\n")
@@ -268,9 +306,15 @@ fn line_of(place: &Place) -> (&Path, u32) {
 fn range(place: &Place, session: &Session) -> protocol::Range {
     let at = |offset| {
         let position = session.encoding().position(&place.text, offset);
-        protocol::Position { line: position.line, character: position.character }
+        protocol::Position {
+            line: position.line,
+            character: position.character,
+        }
     };
-    protocol::Range { start: at(place.span.start), end: at(place.span.end) }
+    protocol::Range {
+        start: at(place.span.start),
+        end: at(place.span.end),
+    }
 }
 
 #[cfg(test)]
@@ -286,7 +330,8 @@ mod tests {
     fn session(capabilities: Value) -> Session {
         let (events, _) = crossbeam_channel::unbounded();
         let session = Session::new(events);
-        let params: InitializeParams = serde_json::from_value(json!({ "capabilities": capabilities })).unwrap();
+        let params: InitializeParams =
+            serde_json::from_value(json!({ "capabilities": capabilities })).unwrap();
         session.declare(Client::of(&params));
         session
     }
@@ -294,7 +339,11 @@ mod tests {
     fn place(path: &str, text: &str, needle: &str) -> Place {
         let start = text.find(needle).unwrap() as u32;
         let span = start..start + needle.len() as u32;
-        Place { path: Path::new(path).into(), text: SourceText::new(text.as_bytes()), span }
+        Place {
+            path: Path::new(path).into(),
+            text: SourceText::new(text.as_bytes()),
+            span,
+        }
     }
 
     fn faulty() -> Problem {
@@ -308,8 +357,18 @@ mod tests {
             code: "lua/load-error",
             message: "attempt to index a nil value (global 'x')\nhint".to_owned(),
             related: vec![
-                related("/g/enemy.lua", "local s = \"😀\" .. x.y\n", "local", "in main chunk"),
-                related("/g/main.lua", "\n\nrequire 'enemy'", "require", "required here"),
+                related(
+                    "/g/enemy.lua",
+                    "local s = \"😀\" .. x.y\n",
+                    "local",
+                    "in main chunk",
+                ),
+                related(
+                    "/g/main.lua",
+                    "\n\nrequire 'enemy'",
+                    "require",
+                    "required here",
+                ),
                 related("/g/boot.lua", "dofile 'main'", "dofile", "run here"),
             ],
             data: vec![("module", "x".to_owned())],
@@ -319,7 +378,16 @@ mod tests {
     fn published(problems: Vec<Problem>, session: &Session) -> Value {
         let path: Arc<Path> = Path::new("/g/enemy.lua").into();
         let (workspace, generation) = ("file:///g".into(), Generation::new(3));
-        diagnostics(&FileProblems { workspace, generation, path, version: Some(4), problems }, session)
+        diagnostics(
+            &FileProblems {
+                workspace,
+                generation,
+                path,
+                version: Some(4),
+                problems,
+            },
+            session,
+        )
     }
 
     #[test]
@@ -328,8 +396,16 @@ mod tests {
             let session = session(json!({ "general": { "positionEncodings": [encoding] } }));
             let published = published(vec![faulty()], &session);
             let range = &published["diagnostics"][0]["range"];
-            assert_eq!(range["start"], json!({ "line": 0, "character": start }), "{encoding}");
-            assert_eq!(range["end"], json!({ "line": 0, "character": start + 3 }), "{encoding}");
+            assert_eq!(
+                range["start"],
+                json!({ "line": 0, "character": start }),
+                "{encoding}"
+            );
+            assert_eq!(
+                range["end"],
+                json!({ "line": 0, "character": start + 3 }),
+                "{encoding}"
+            );
         }
     }
 
@@ -339,15 +415,24 @@ mod tests {
         let session = session(json!({ "textDocument": { "publishDiagnostics": can } }));
         session.spellings.learn("file:///g/main%2Elua");
         let published = published(vec![faulty()], &session);
-        assert_eq!((&published["uri"], &published["version"]), (&json!("file:///g/enemy.lua"), &json!(4)));
+        assert_eq!(
+            (&published["uri"], &published["version"]),
+            (&json!("file:///g/enemy.lua"), &json!(4))
+        );
         let it = &published["diagnostics"][0];
         assert_eq!(
             it["message"],
             "attempt to index a nil value (global 'x') (main.lua:3: required here)\nhint"
         );
-        assert_eq!((&it["source"], &it["code"], &it["severity"]), (&json!("hotsave"), &json!("lua/load-error"), &json!(1)));
+        assert_eq!(
+            (&it["source"], &it["code"], &it["severity"]),
+            (&json!("hotsave"), &json!("lua/load-error"), &json!(1))
+        );
         assert_eq!(it["relatedInformation"].as_array().unwrap().len(), 3);
-        assert_eq!(it["relatedInformation"][1]["location"]["uri"], "file:///g/main%2Elua");
+        assert_eq!(
+            it["relatedInformation"][1]["location"]["uri"],
+            "file:///g/main%2Elua"
+        );
         assert_eq!(it["data"], json!({ "module": "x" }));
     }
 
@@ -356,26 +441,49 @@ mod tests {
         let published = published(vec![faulty()], &session(json!({})));
         let it = &published["diagnostics"][0];
         let lines: Vec<_> = it["message"].as_str().unwrap().lines().collect();
-        assert_eq!(lines[1..], ["hint", "enemy.lua:1: in main chunk", "boot.lua:1: run here"]);
+        assert_eq!(
+            lines[1..],
+            ["hint", "enemy.lua:1: in main chunk", "boot.lua:1: run here"]
+        );
         assert_eq!((it.get("relatedInformation"), it.get("data")), (None, None));
     }
 
     #[test]
     fn beyond_a_hundred_only_their_number_is_shown() {
         let session = session(json!({}));
-        assert_eq!(published(vec![faulty(); 100], &session)["diagnostics"].as_array().unwrap().len(), 100);
+        assert_eq!(
+            published(vec![faulty(); 100], &session)["diagnostics"]
+                .as_array()
+                .unwrap()
+                .len(),
+            100
+        );
         let many = published(vec![faulty(); 123], &session);
         let many = many["diagnostics"].as_array().unwrap();
         assert_eq!(many.len(), 101);
-        assert_eq!(many[100]["message"], "23 more problems in this file are not shown");
+        assert_eq!(
+            many[100]["message"],
+            "23 more problems in this file are not shown"
+        );
         assert_eq!(published(Vec::new(), &session)["diagnostics"], json!([]));
     }
 
     #[test]
     fn failures_carry_their_code() {
-        let it = error(RequestError::Failed { code: "starting", message: "not yet".to_owned() });
-        assert_eq!((it.code.code(), it.data), (-32803, Some(json!({ "code": "starting" }))));
+        let it = error(RequestError::Failed {
+            code: "starting",
+            message: "not yet".to_owned(),
+        });
+        assert_eq!(
+            (it.code.code(), it.data),
+            (-32803, Some(json!({ "code": "starting" })))
+        );
         assert_eq!(error(RequestError::Cancelled).code.code(), -32800);
-        assert_eq!(error(RequestError::InvalidParams(String::new())).code.code(), -32602);
+        assert_eq!(
+            error(RequestError::InvalidParams(String::new()))
+                .code
+                .code(),
+            -32602
+        );
     }
 }

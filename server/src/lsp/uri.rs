@@ -27,7 +27,11 @@ enum System {
     Windows,
 }
 
-const HERE: System = if cfg!(windows) { System::Windows } else { System::Unix };
+const HERE: System = if cfg!(windows) {
+    System::Windows
+} else {
+    System::Unix
+};
 
 /// How the client spells its files, so that everything sent back is spelled the same way.
 ///
@@ -45,7 +49,9 @@ impl Spellings {
 
     /// The URI of `path` as the client spells it, else the standard spelling.
     pub(crate) fn uri(&self, path: &Path) -> String {
-        self.0.get(path).map_or_else(|| from_path(path), |it| it.to_string())
+        self.0
+            .get(path)
+            .map_or_else(|| from_path(path), |it| it.to_string())
     }
 }
 
@@ -96,9 +102,13 @@ fn normal(rest: &str, system: System) -> Vec<u8> {
     });
     let has_host = !host.is_empty() && !host.eq_ignore_ascii_case("localhost");
     match (system, drive) {
-        (System::Unix, _) if has_host => [b"//", host.as_bytes(), b"/", &parts.join(&b'/')].concat(),
+        (System::Unix, _) if has_host => {
+            [b"//", host.as_bytes(), b"/", &parts.join(&b'/')].concat()
+        }
         (System::Unix, _) => [b"/", &*parts.join(&b'/')].concat(),
-        (System::Windows, _) if has_host => [br"\\", host.as_bytes(), br"\", &parts.join(&b'\\')].concat(),
+        (System::Windows, _) if has_host => {
+            [br"\\", host.as_bytes(), br"\", &parts.join(&b'\\')].concat()
+        }
         (System::Windows, Some(letter)) => {
             let below = parts.get(1..).unwrap_or_default();
             [&[letter, b':', b'\\'], &*below.join(&b'\\')].concat()
@@ -111,7 +121,10 @@ fn normal(rest: &str, system: System) -> Vec<u8> {
 fn spelled(path: &[u8], system: System) -> String {
     let slashed: Vec<u8> = match system {
         System::Unix => path.to_vec(),
-        System::Windows => path.iter().map(|&it| if it == b'\\' { b'/' } else { it }).collect(),
+        System::Windows => path
+            .iter()
+            .map(|&it| if it == b'\\' { b'/' } else { it })
+            .collect(),
     };
     let encoded = percent_encode(&slashed, ENCODED);
     let has_drive = system == System::Windows && slashed.get(1) == Some(&b':');
@@ -164,24 +177,51 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_drive_is_one_drive() {
-        for uri in ["file:///c%3A/game/a.lua", "file:///C:/game/a.lua", "file:///c:/game/x/../a.lua", "file:///c|/game/a.lua"] {
+        for uri in [
+            "file:///c%3A/game/a.lua",
+            "file:///C:/game/a.lua",
+            "file:///c:/game/x/../a.lua",
+            "file:///c|/game/a.lua",
+        ] {
             assert_eq!(path_of(uri, System::Windows), r"C:\game\a.lua", "{uri}");
         }
     }
 
     #[test]
     fn a_host_is_a_network_share() {
-        assert_eq!(path_of("file://nas/share/a.lua", System::Windows), r"\\nas\share\a.lua");
-        assert_eq!(path_of("file://nas/share/a.lua", System::Unix), "//nas/share/a.lua");
-        assert_eq!(spelled(br"\\nas\share\a.lua", System::Windows), "file://nas/share/a.lua");
-        assert_eq!(spelled(b"//nas/share/a.lua", System::Unix), "file://nas/share/a.lua");
+        assert_eq!(
+            path_of("file://nas/share/a.lua", System::Windows),
+            r"\\nas\share\a.lua"
+        );
+        assert_eq!(
+            path_of("file://nas/share/a.lua", System::Unix),
+            "//nas/share/a.lua"
+        );
+        assert_eq!(
+            spelled(br"\\nas\share\a.lua", System::Windows),
+            "file://nas/share/a.lua"
+        );
+        assert_eq!(
+            spelled(b"//nas/share/a.lua", System::Unix),
+            "file://nas/share/a.lua"
+        );
     }
 
     #[test]
     fn signs_with_a_meaning_in_uris_are_encoded() {
-        assert_eq!(spelled(b"/a b/100%/#1?.lua", System::Unix), "file:///a%20b/100%25/%231%3F.lua");
-        assert_eq!(spelled(br"C:\a b.lua", System::Windows), "file:///C:/a%20b.lua");
-        assert_eq!(path_of("file:///a%2520b", System::Unix), "/a%20b", "decoded once only");
+        assert_eq!(
+            spelled(b"/a b/100%/#1?.lua", System::Unix),
+            "file:///a%20b/100%25/%231%3F.lua"
+        );
+        assert_eq!(
+            spelled(br"C:\a b.lua", System::Windows),
+            "file:///C:/a%20b.lua"
+        );
+        assert_eq!(
+            path_of("file:///a%2520b", System::Unix),
+            "/a%20b",
+            "decoded once only"
+        );
     }
 
     #[test]
@@ -198,7 +238,10 @@ mod tests {
         let spellings = Spellings::default();
         let path = spellings.learn("file:///game/a%2Eb.lua");
         assert_eq!(spellings.uri(&path), "file:///game/a%2Eb.lua");
-        assert_eq!(spellings.uri(Path::new("/game/c.lua")), "file:///game/c.lua");
+        assert_eq!(
+            spellings.uri(Path::new("/game/c.lua")),
+            "file:///game/c.lua"
+        );
     }
 
     #[cfg(unix)]

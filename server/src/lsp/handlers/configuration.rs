@@ -25,11 +25,21 @@ pub(in crate::lsp) fn read(session: &Session, section: &Value) -> Settings {
 /// Asks for the section `hotsave`; the answer goes to the loop.
 pub(in crate::lsp) fn ask(session: &Arc<Session>, outbound: &Outbound) {
     let told = Arc::clone(session);
-    outbound.ask("workspace/configuration", json!({ "items": [{ "section": "hotsave" }] }), move |answer| {
-        // Without an answer, and without a section, the settings of `initialize` stay.
-        let Some(section) = answer.as_ref().and_then(|it| it.get(0)).filter(|it| it.is_object()) else { return };
-        tell(&told, section);
-    });
+    outbound.ask(
+        "workspace/configuration",
+        json!({ "items": [{ "section": "hotsave" }] }),
+        move |answer| {
+            // Without an answer, and without a section, the settings of `initialize` stay.
+            let Some(section) = answer
+                .as_ref()
+                .and_then(|it| it.get(0))
+                .filter(|it| it.is_object())
+            else {
+                return;
+            };
+            tell(&told, section);
+        },
+    );
 }
 
 /// `didChangeConfiguration`: mostly a sign to ask again.
@@ -42,5 +52,8 @@ pub(in crate::lsp) fn changed(session: &Arc<Session>, outbound: &Outbound, sent:
 
 fn tell(session: &Session, section: &Value) {
     let settings = read(session, section);
-    session.tell(session.next_arrival(), EditorMessage::Settings(Box::new(settings)));
+    session.tell(
+        session.next_arrival(),
+        EditorMessage::Settings(Box::new(settings)),
+    );
 }

@@ -10,7 +10,11 @@ use crate::lsp::uri::to_path;
 
 /// Paths of `didChangeWatchedFiles`.
 pub(in crate::lsp) fn watched(params: &DidChangeWatchedFilesParams) -> Vec<Arc<Path>> {
-    params.changes.iter().map(|it| to_path(it.uri.as_str())).collect()
+    params
+        .changes
+        .iter()
+        .map(|it| to_path(it.uri.as_str()))
+        .collect()
 }
 
 /// Paths of `didCreateFiles`.
@@ -20,7 +24,11 @@ pub(in crate::lsp) fn created(params: &CreateFilesParams) -> Vec<Arc<Path>> {
 
 /// Paths of `didRenameFiles`: the old name of each file, then the new one.
 pub(in crate::lsp) fn renamed(params: &RenameFilesParams) -> Vec<Arc<Path>> {
-    params.files.iter().flat_map(|it| [to_path(&it.old_uri), to_path(&it.new_uri)]).collect()
+    params
+        .files
+        .iter()
+        .flat_map(|it| [to_path(&it.old_uri), to_path(&it.new_uri)])
+        .collect()
 }
 
 /// Paths of `didDeleteFiles`.

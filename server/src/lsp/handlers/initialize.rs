@@ -7,17 +7,22 @@ use super::configuration;
 use crate::{
     lsp::{
         capabilities::{self, Client},
-        from_proto,
-        logging,
+        from_proto, logging,
         session::Session,
     },
     workspace::event::Start,
 };
 
 /// The answer, and what the loop starts with.
-pub(in crate::lsp) fn handle(session: &Session, params: &InitializeParams) -> (InitializeResult, Start) {
+pub(in crate::lsp) fn handle(
+    session: &Session,
+    params: &InitializeParams,
+) -> (InitializeResult, Start) {
     let client = Client::of(params);
-    let options = params.initialization_options.as_ref().unwrap_or(&Value::Null);
+    let options = params
+        .initialization_options
+        .as_ref()
+        .unwrap_or(&Value::Null);
     session.declare(client.clone());
     logging::client_is(&client.name);
     let settings = configuration::read(session, options);
@@ -31,6 +36,15 @@ pub(in crate::lsp) fn handle(session: &Session, params: &InitializeParams) -> (I
         settings,
         client_watches,
     };
-    let server_info = ServerInfo { name: "hotsave".to_owned(), version: Some(env!("CARGO_PKG_VERSION").to_owned()) };
-    (InitializeResult { capabilities: capabilities::server(&client), server_info: Some(server_info) }, start)
+    let server_info = ServerInfo {
+        name: "hotsave".to_owned(),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    };
+    (
+        InitializeResult {
+            capabilities: capabilities::server(&client),
+            server_info: Some(server_info),
+        },
+        start,
+    )
 }

@@ -12,19 +12,33 @@ use crate::{
 };
 
 /// Files of which the client tells changes, where it watches for us.
-const GLOBS: &[&str] = &["**/*.lua", "**/hotsave.toml", "**/.luarc.json", "**/*.rockspec"];
+const GLOBS: &[&str] = &[
+    "**/*.lua",
+    "**/hotsave.toml",
+    "**/.luarc.json",
+    "**/*.rockspec",
+];
 
-/// Opens the way out and asks the client for what is left to ask. `arrival` numbers nothing here: answers come later.
+/// Opens the way out and asks the client for what is left to ask.
 pub(in crate::lsp) fn handle(session: &Arc<Session>, outbound: &Outbound) {
     outbound.open();
     let client = session.client();
     let mut registrations = Vec::new();
     if session.client_watches() {
-        let watchers: Vec<Value> = GLOBS.iter().map(|it| json!({ "globPattern": it })).collect();
-        registrations.push(registration("workspace/didChangeWatchedFiles", json!({ "watchers": watchers })));
+        let watchers: Vec<Value> = GLOBS
+            .iter()
+            .map(|it| json!({ "globPattern": it }))
+            .collect();
+        registrations.push(registration(
+            "workspace/didChangeWatchedFiles",
+            json!({ "watchers": watchers }),
+        ));
     }
     if client.registers_configuration {
-        registrations.push(registration("workspace/didChangeConfiguration", json!({ "section": "hotsave" })));
+        registrations.push(registration(
+            "workspace/didChangeConfiguration",
+            json!({ "section": "hotsave" }),
+        ));
     }
     if !registrations.is_empty() {
         let params = json!({ "registrations": registrations });
@@ -35,7 +49,9 @@ pub(in crate::lsp) fn handle(session: &Arc<Session>, outbound: &Outbound) {
     }
     if let (Some(block), None) = (&client.hotsave, client.version()) {
         let (theirs, ours) = (&block.protocol, protocol::VERSIONS);
-        let text = format!("the editor speaks hotsave protocol {theirs:?}, this server {ours:?}: plain LSP is used");
+        let text = format!(
+            "the editor speaks hotsave protocol {theirs:?}, this server {ours:?}: plain LSP is used"
+        );
         outbound.show(Level::Warning, text);
     }
 }
