@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::wire::{Act, Content, Unit, Update};
 
+/// What a function's description takes on the wire, about.
+const FUNCTION_BYTES: usize = 120;
+
 /// Texts and state of one host. Cost of each call follows the units in the update, not the units loaded.
 #[derive(Debug, Default)]
 pub(super) struct Accepted {
@@ -37,6 +40,14 @@ impl Accepted {
         }
     }
 
+    /// Takes over a text that the host loaded by itself, last in order if it is new. Texts of one rebuild message may
+    /// require each other in any order.
+    pub(super) fn adopt(&mut self, unit: Unit) {
+        if !self.contains(&unit.name) {
+            self.insert(unit);
+        }
+    }
+
     /// Takes over what a host said of its state: every slot of every unit that differs from its base.
     pub(super) fn set_dirty(&mut self, dirty: Content) {
         self.dirty = Some(dirty);
@@ -60,16 +71,14 @@ impl Accepted {
         units.into_values().map(|it| it.name).collect()
     }
 
-    /// The accepted texts as first loads, cut into batches of about `max_bytes` of source, in load order.
+    /// The accepted texts as first loads, cut into batches of about `max_bytes` each, in load order.
     pub(super) fn batches(&self, max_bytes: usize) -> Vec<Vec<Unit>> {
         let mut batches: Vec<Vec<Unit>> = Vec::new();
         let mut n_bytes = usize::MAX;
         for unit in self.units.values() {
-            let size = [&unit.text, &unit.text64]
-                .into_iter()
-                .flatten()
-                .map(String::len)
-                .sum::<usize>();
+            let texts = [&unit.text, &unit.text64];
+            let size = texts.into_iter().flatten().map(String::len).sum::<usize>();
+            let size = size + unit.fns.len() * FUNCTION_BYTES;
             n_bytes = n_bytes.saturating_add(size);
             if n_bytes > max_bytes {
                 batches.push(Vec::new());

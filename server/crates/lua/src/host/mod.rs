@@ -101,6 +101,11 @@ impl Host {
         self.session.forget();
     }
 
+    /// Learns the text of a unit that the host loaded by itself. See [`Session::adopt`].
+    pub fn adopt(&mut self, unit: Unit) {
+        self.session.adopt(unit);
+    }
+
     /// Takes in an event of the sink. Everything that has arrived is to be handled before [`Host::tick`].
     pub fn handle(&mut self, now: Instant, event: HostEvent) -> Vec<Report> {
         let actions = self.session.handle(now, event);

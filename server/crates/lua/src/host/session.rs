@@ -260,6 +260,12 @@ impl Session {
         self.kills = Kills::default();
     }
 
+    /// Learns the text of a unit that the host loaded by itself, because something required it: a rebuild then loads
+    /// this text and not what the file holds by that time.
+    pub fn adopt(&mut self, unit: Unit) {
+        self.accepted.adopt(unit);
+    }
+
     /// Takes in what a process said or did. Everything that has arrived is to be handled before [`Session::tick`].
     pub fn handle(&mut self, now: Instant, event: HostEvent) -> Vec<Action> {
         if let HostEventKind::Output(log) = event.kind {

@@ -16,8 +16,9 @@ use crate::{
 
 /// So many processes may be lost in a row while they are rebuilt.
 const MAX_REBUILDS: u32 = 3;
-/// Source bytes of one rebuild message; far from [`crate::wire::MAX_LINE`], because JSON escapes.
-const BATCH_BYTES: usize = 2 << 20;
+/// Bytes of one rebuild message before JSON escapes them, which must not bring it over [`crate::wire::MAX_LINE`]. Large,
+/// because texts of one message may require each other in any order.
+const BATCH_BYTES: usize = 6 << 20;
 
 /// Why a process is gone.
 pub(super) enum Loss {

@@ -521,6 +521,32 @@ fn a_text_that_killed_three_times_waits_until_it_changes() {
 }
 
 #[test]
+fn a_text_that_the_host_answers_is_acquitted() {
+    let mut rig = Rig::new();
+    for generation in 1..=6 {
+        rig.submit(generation, &[("a", "slow at times")]);
+        if generation % 3 == 0 {
+            rig.settle();
+            continue;
+        }
+        while rig.process.as_ref().is_none_or(|it| it.work.is_none()) {
+            rig.step(Verdict::Applied);
+        }
+        rig.step(Verdict::Applied);
+        rig.advance(HANG);
+        rig.settle();
+    }
+    let ends: Vec<_> = (1..=6).map(|it| rig.outcome(it).unwrap().outcome).collect();
+    use Outcome::{Applied, RolledBack};
+    assert_eq!(
+        ends,
+        [
+            RolledBack, RolledBack, Applied, RolledBack, RolledBack, Applied
+        ]
+    );
+}
+
+#[test]
 fn an_idle_host_is_asked_every_two_seconds_and_killed_after_six_of_silence() {
     let mut rig = Rig::new();
     rig.submit(1, &[("a", "1")]);
@@ -689,6 +715,25 @@ fn a_waiting_transaction_can_be_withdrawn_and_a_sent_one_is_asked_back() {
     let tx = tx_of(rig.process.as_ref().unwrap().work.as_ref().unwrap());
     let actions = rig.session.cancel(rig.now, 2);
     assert_eq!(actions, [Action::Send(Box::new(ToHost::Cancel(Tx { tx })))]);
+}
+
+#[test]
+fn what_the_host_loaded_by_itself_is_rebuilt_too() {
+    let mut rig = Rig::new();
+    rig.submit(1, &[("a", "1")]);
+    rig.settle();
+    for text in ["found on disk", "not this one"] {
+        rig.session.adopt(Unit {
+            name: "b".into(),
+            text: Some(text.into()),
+            ..Unit::default()
+        });
+    }
+    rig.truth.0.push(("b".into(), "found on disk".into()));
+    rig.die();
+    rig.submit(2, &[("b", "2")]);
+    rig.settle();
+    assert_eq!(rig.outcome(2).unwrap().units[0].act, Act::Replace);
 }
 
 #[test]
