@@ -62,8 +62,9 @@ impl Backend {
     /// `hotsave/explain`.
     pub(super) async fn explain(
         &self,
-        request: protocol::ExplainRequest,
+        request: Option<protocol::ExplainRequest>,
     ) -> Result<protocol::Explanation> {
+        let request = request.unwrap_or_default();
         let explanation = self
             .ask(|reply| EditorMessage::Explain { request, reply })
             .await?;

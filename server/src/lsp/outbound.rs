@@ -62,10 +62,20 @@ struct State {
     seq: u64,
     next_ask: i64,
     asks: HashMap<i64, (&'static str, OnAnswer)>,
-    is_refreshing: bool,
+    refresh: Refresh,
     last_message: Option<(Instant, String)>,
     /// Health of every folder as it was said last.
     health: HashMap<Arc<str>, Health>,
+}
+
+/// Whether lenses are being refreshed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Refresh {
+    #[default]
+    Idle,
+    Open,
+    /// They changed again after the client was asked.
+    OpenAndDue,
 }
 
 impl Outbound {
@@ -225,18 +235,34 @@ impl Outbound {
         }
     }
 
-    /// Asks for new lenses after a while, during which further changes ride along.
+    /// Asks for new lenses after a while, during which further changes ride along; one question is open at a time.
     fn refresh_lenses(&self) {
-        if !self.0.session.client().lens_refresh
-            || std::mem::replace(&mut self.state().is_refreshing, true)
-        {
+        if !self.0.session.client().lens_refresh {
+            return;
+        }
+        let before = {
+            let mut state = self.state();
+            let next = if state.refresh == Refresh::Idle {
+                Refresh::Open
+            } else {
+                Refresh::OpenAndDue
+            };
+            std::mem::replace(&mut state.refresh, next)
+        };
+        if before != Refresh::Idle {
             return;
         }
         let this = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(REFRESH_EVERY).await;
-            this.state().is_refreshing = false;
-            this.ask("workspace/codeLens/refresh", Value::Null, |_| {});
+            this.state().refresh = Refresh::Open;
+            let again = this.clone();
+            this.ask("workspace/codeLens/refresh", Value::Null, move |_| {
+                let before = std::mem::take(&mut again.state().refresh);
+                if before == Refresh::OpenAndDue {
+                    again.refresh_lenses();
+                }
+            });
         });
     }
 
