@@ -21,7 +21,7 @@ use hotsave_engine::{
 pub use self::build::Unread;
 use crate::{
     resolve::{Templates, slashed},
-    scan::{Form, Require, Scan, When, field_key, scan},
+    scan::{Form, Name, Require, Scan, When, field_key, scan},
 };
 
 /// A Lua file of the project; the node of the graph. A path keeps its number for good, deleted or not.
@@ -407,7 +407,12 @@ impl ModuleIndex {
     fn link(&mut self, file: FileId) {
         self.forget_keys(file);
         let Some(scan) = self.scan(file) else { return };
-        let own = self.name(file);
+        // Few files ask by their own name, and finding that takes many look-ups.
+        let asks_by_own_name = scan
+            .requires
+            .iter()
+            .any(|it| matches!(it.name, Name::Own(..)));
+        let own = asks_by_own_name.then(|| self.name(file)).flatten();
         let key = |it: &Require| {
             let name = it.name.resolved(own.as_deref().unwrap_or_default())?;
             Some(match it.form {

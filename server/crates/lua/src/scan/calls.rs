@@ -187,7 +187,7 @@ impl<'a> Finder<'_, 'a> {
     /// A path that begins at `idx`: a call, a loader, or nothing of interest.
     fn name(&mut self, idx: usize) -> usize {
         let tokens = self.tokens;
-        let (path, after) = path(tokens, idx);
+        let after = path_end(tokens, idx);
         let is_call = matches!(
             tokens.kind(after),
             Kind::TkLeftParen | Kind::TkString | Kind::TkLongString | Kind::TkLeftBrace
@@ -195,6 +195,7 @@ impl<'a> Finder<'_, 'a> {
         if !is_call {
             return after;
         }
+        let (path, _) = path(tokens, idx);
         let protects = *path == *b"pcall" || *path == *b"xpcall";
         if self.is_loader(&path) {
             self.note_require(idx, after, Form::Plain);
@@ -321,17 +322,20 @@ impl<'a> Finder<'_, 'a> {
 }
 
 /// The dotted path that begins at `idx`, colons read as dots, and the token after it.
-fn path(tokens: &Tokens<'_>, mut idx: usize) -> (Box<[u8]>, usize) {
-    let mut path = tokens.text(idx).to_vec();
-    idx += 1;
-    while matches!(tokens.kind(idx), Kind::TkDot | Kind::TkColon)
-        && tokens.kind(idx + 1) == Kind::TkName
+fn path(tokens: &Tokens<'_>, idx: usize) -> (Box<[u8]>, usize) {
+    let end = path_end(tokens, idx);
+    let parts: Vec<&[u8]> = (idx..end).step_by(2).map(|it| tokens.text(it)).collect();
+    (parts.join(&b'.').into(), end)
+}
+
+fn path_end(tokens: &Tokens<'_>, idx: usize) -> usize {
+    let mut end = idx + 1;
+    while matches!(tokens.kind(end), Kind::TkDot | Kind::TkColon)
+        && tokens.kind(end + 1) == Kind::TkName
     {
-        path.push(b'.');
-        path.extend_from_slice(tokens.text(idx + 1));
-        idx += 2;
+        end += 2;
     }
-    (path.into(), idx)
+    end
 }
 
 fn is_file_reader(path: &[u8]) -> bool {
