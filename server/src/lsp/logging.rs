@@ -13,6 +13,7 @@ use std::{
         Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use tracing::{
@@ -55,6 +56,7 @@ static LOG: OnceLock<Log> = OnceLock::new();
 struct Log {
     filter: reload::Handle<Targets, Registry>,
     is_fixed: bool,
+    began: Instant,
     client: Mutex<Option<Outbound>>,
     client_shows: AtomicBool,
     file: Mutex<Option<LogFile>>,
@@ -80,6 +82,7 @@ pub fn install() {
     let log = Log {
         filter: handle,
         is_fixed,
+        began: Instant::now(),
         client: Mutex::default(),
         client_shows: AtomicBool::new(false),
         file: Mutex::default(),
@@ -143,9 +146,11 @@ pub(super) fn client_is(name: &str) {
 }
 
 impl Log {
+    /// Clients put their own time beside a line; elsewhere it begins with the seconds since the start.
     fn write(&self, level: Level, line: &str) {
+        let timed = format!("{:9.3} {line}", self.began.elapsed().as_secs_f64());
         if let Some(file) = &mut *locked(&self.file) {
-            file.write(line);
+            file.write(&timed);
         }
         let client = locked(&self.client)
             .clone()
@@ -154,7 +159,7 @@ impl Log {
             Some(client) => client.log(level, line.to_owned()),
             // A closed stderr is nobody's error.
             None => {
-                let _ = writeln!(io::stderr(), "{line}");
+                let _ = writeln!(io::stderr(), "{timed}");
             }
         }
     }
