@@ -12,7 +12,7 @@ use hotsave_engine::{
     text::SourceText,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use toml::{
     Spanned,
@@ -106,8 +106,6 @@ pub struct Lua {
     /// Memory the worker may use, in MiB.
     #[schemars(range(min = 8))]
     pub memory_mb: u32,
-    /// What the worker's modules may do beyond computing.
-    pub allow: Vec<Allow>,
 }
 
 impl Default for Lua {
@@ -123,7 +121,6 @@ impl Default for Lua {
             loaders: vec!["require".to_owned()],
             deadline_ms: 1000,
             memory_mb: 512,
-            allow: Vec::new(),
         }
     }
 }
@@ -187,27 +184,6 @@ pub enum Trigger {
     Off,
 }
 
-/// `lua.allow`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Allow {
-    /// Write files outside the project and the temporary folder.
-    Write,
-    /// `io.popen` and `os.execute`.
-    Process,
-}
-
-impl Allow {
-    /// The word in `hotsave.toml`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Write => "write",
-            Self::Process => "process",
-        }
-    }
-}
-
 impl Config {
     /// The part that decides what is executed and with which rights, as a text a person can compare; trust is bound to
     /// its hash (design, section 3).
@@ -218,7 +194,6 @@ impl Config {
             HostChoice::None => "none",
         })];
         lines.extend(self.lua.entry.iter().map(|it| format!("entry {it}")));
-        lines.extend(self.lua.allow.iter().map(|it| format!("allow {}", it.word())));
         lines.join("\n")
     }
 }

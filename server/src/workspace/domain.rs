@@ -244,7 +244,7 @@ impl Domain {
         self.read_config(now, text, around);
         let (old, new) = (&before.lua, &self.config.lua);
         let same_files = (&old.path, &old.ignore, &old.loaders, old.dialect) == (&new.path, &new.ignore, &new.loaders, new.dialect);
-        let same_host = (old.host, &old.entry, old.load, old.memory_mb, &old.allow) == (new.host, &new.entry, new.load, new.memory_mb, &new.allow);
+        let same_host = (old.host, &old.entry, old.load, old.memory_mb) == (new.host, &new.entry, new.load, new.memory_mb);
         if !(same_files && same_host) {
             self.discard_host(now, around);
             self.run_index_job(None, around);
@@ -367,7 +367,12 @@ impl Domain {
         let change = match self.intake.admit(change.clone()) {
             Admission::Admitted(change) => change,
             Admission::Same => change,
-            Admission::Echo => return,
+            Admission::Echo => {
+                if change.source == Source::Save {
+                    self.settler.claim(now, &change.path);
+                }
+                return;
+            }
         };
         if change.path == self.config_path {
             self.config_changed(now, &change.content, around);

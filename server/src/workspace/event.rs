@@ -134,6 +134,7 @@ pub struct Lens {
 
 /// Why a request is not answered with a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say what they are; each variant says when")]
 pub enum RequestError {
     /// −32602: what is wrong with the argument.
     InvalidParams(String),

@@ -21,6 +21,7 @@ use hotsave_engine::{
 use super::domain::Indexed;
 
 /// What a finished job hands to the loop.
+#[expect(missing_docs, reason = "the fields say what they are; each variant says when")]
 pub enum JobDone {
     /// The project's Lua files were read and indexed.
     Indexed { domain: u32, indexed: Box<Indexed> },

@@ -12,7 +12,7 @@ use hotsave_lua::{
 use hotsave_protocol as protocol;
 
 use super::{
-    config::{Allow, Config},
+    config::Config,
     domain::Surroundings,
     units::Units,
 };
@@ -25,7 +25,6 @@ pub(super) struct LuaHost {
     templates: String,
     settings: Settings,
     memory_mb: u32,
-    allow: Vec<Allow>,
     /// Why it is gone, until it is up again.
     lost: Option<String>,
 }
@@ -39,7 +38,6 @@ impl LuaHost {
             templates: String::new(),
             settings: Settings::default(),
             memory_mb: 0,
-            allow: Vec::new(),
             lost: None,
         }
     }
@@ -54,7 +52,6 @@ impl LuaHost {
     ) -> Vec<Report> {
         self.templates = units.map(Units::templates).unwrap_or_default();
         self.memory_mb = config.lua.memory_mb;
-        self.allow.clone_from(&config.lua.allow);
         self.settings.limits =
             wire::Limits { deadline_ms: config.lua.deadline_ms, memory_mb: config.lua.memory_mb, ..wire::Limits::default() };
         let (spec, settings) = (self.spec(around), self.settings.clone());
@@ -68,6 +65,13 @@ impl LuaHost {
             None => self.make(around),
         };
         self.host.insert(host).submit(now, update)
+    }
+
+    /// Notes the text of a unit that the host loaded by itself, so that a rebuild brings that one back.
+    pub(super) fn adopt(&mut self, unit: wire::Unit) {
+        if let Some(host) = &mut self.host {
+            host.adopt(unit);
+        }
     }
 
     pub(super) fn handle(&mut self, now: Instant, event: HostEvent) -> Vec<Report> {
@@ -126,7 +130,6 @@ impl LuaHost {
         let mut argv: Vec<OsString> = vec![around.options.program.clone().into()];
         let memory_mb = self.memory_mb.to_string();
         argv.extend(["lua-host", "--path", &self.templates, "--memory-mb", &memory_mb].map(OsString::from));
-        argv.extend(self.allow.iter().flat_map(|it| ["--allow", it.word()]).map(OsString::from));
         SpawnSpec { argv, cwd: self.root.to_path_buf(), env: Vec::new() }
     }
 }

@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod output;
 pub mod position;
 pub mod settings;
+pub mod survey;
 pub mod trust;
 
 mod commands;
@@ -87,5 +88,5 @@ pub fn spawn(outputs: UnboundedSender<Output>, options: Options) -> Sender<Event
 
 /// The URI of a folder that the client has not named.
 fn folder_uri(folder: &std::path::Path) -> String {
-    crate::uri::of_path(folder)
+    crate::lsp::uri::from_path(folder)
 }

@@ -18,7 +18,7 @@ use hotsave_engine::{
 };
 use hotsave_lua::{
     errors::codes,
-    functions::{self, Touch},
+    functions::{Function, Touch},
     scan::{Form, When},
     wire,
 };
@@ -314,16 +314,21 @@ impl Units {
                 break;
             }
             last_scc = Some(step.scc);
-            let Some((part, unit)) = self.part(step, &in_set, is_startup) else { continue };
+            let Some((part, mut unit)) = self.part(step, &in_set) else { continue };
             n_bytes += part.text.bytes().len();
-            self.add_touched(&part, &mut transaction.update.journal);
+            if is_startup {
+                // Nobody holds an older function yet, and nothing runs that a top level could spoil.
+                transaction.update.journal = wire::Journal::All;
+            } else {
+                self.add_facts(&part, &mut unit, &mut transaction.update.journal);
+            }
             transaction.parts.push(part);
             transaction.update.units.push(unit);
         }
         transaction
     }
 
-    fn part(&mut self, step: &Step, in_set: &HashSet<u32>, is_startup: bool) -> Option<(Part, wire::Unit)> {
+    fn part(&mut self, step: &Step, in_set: &HashSet<u32>) -> Option<(Part, wire::Unit)> {
         let id = step.unit;
         let path = match self.running.get(&id) {
             Some(running) => Arc::clone(&running.path),
@@ -349,8 +354,16 @@ impl Units {
                 for &dependency in self.index.graph().dependencies(id).iter().filter(|it| in_set.contains(it)) {
                     let dependency = self.name(dependency);
                     because.push(format!("`{name}` needs `{dependency}` while it loads"));
-                    let it = self.running.get(&id)?.uses(self.dialect).get(&dependency).cloned();
-                    unit.when.insert(dependency, it.unwrap_or(wire::Use { whole: true, ..wire::Use::default() }));
+                    let uses = self.facts(id).and_then(|it| it.uses.get(&dependency));
+                    let taken = uses.map_or_else(
+                        || wire::Use { whole: true, ..wire::Use::default() },
+                        |it| wire::Use {
+                            whole: it.whole,
+                            calls: it.calls,
+                            reads: it.reads.iter().cloned().collect(),
+                        },
+                    );
+                    unit.when.insert(dependency, taken);
                 }
             }
             Act::Replace => because.push("its text changed".to_owned()),
@@ -360,26 +373,30 @@ impl Units {
             unit.hash = text.hash().to_string();
             unit.set_source(text.bytes());
         }
-        // A host that starts needs no function index: nobody holds an older function yet.
-        if matches!(step.act, Act::Replace | Act::Load) && !is_startup {
-            unit.fns = functions::functions(&text, self.dialect).into_iter().map(wire::Function::from).collect();
-        }
-        Some((Part { id, name, path, act: step.act, text, because }, unit))
+        let part = Part { id, name, path, act: step.act, text, because };
+        Some((part, unit))
     }
 
-    /// Adds what the part's top level may write to, beyond its own (5.2).
-    fn add_touched(&self, part: &Part, journal: &mut wire::Journal) {
-        let wire::Journal::Units(touched) = journal else { return };
-        if part.act == Act::Remove {
-            return;
+    /// Adds what the parser knows of a part: its functions, and what its top level may write to beyond its own (5.2).
+    fn add_facts(&self, part: &Part, unit: &mut wire::Unit, journal: &mut wire::Journal) {
+        let found;
+        let facts = match part.act {
+            Act::Remove => return,
+            Act::Rerun => self.facts(part.id),
+            Act::Load | Act::Replace => {
+                found = self.facts_of(&part.name, &part.text);
+                found.as_ref()
+            }
+        };
+        if part.act != Act::Rerun {
+            unit.fns = facts.map(|it| it.functions.iter().map(wire_function).collect()).unwrap_or_default();
         }
-        match functions::touch(&part.text, self.dialect) {
-            Touch::Own => {}
-            Touch::All => *journal = wire::Journal::All,
-            Touch::Units(names) => {
-                let ids: Vec<u32> = names.iter().filter_map(|it| self.index.resolve(it)).collect();
-                let mut seen: HashSet<u32> = ids.iter().copied().collect();
-                let mut open = ids;
+        let wire::Journal::Units(touched) = journal else { return };
+        match facts.map(|it| &it.touch) {
+            None | Some(Touch::All(_)) => *journal = wire::Journal::All,
+            Some(Touch::Units(names)) => {
+                let mut open: Vec<u32> = names.iter().filter_map(|it| self.index.resolve(it)).collect();
+                let mut seen: HashSet<u32> = open.iter().copied().collect();
                 while let Some(id) = open.pop() {
                     let name = self.name(id);
                     if self.running.contains_key(&id) && !touched.contains(&name) {
@@ -399,6 +416,21 @@ impl Units {
 fn refused(stage: Stage, problems: Vec<Problem>) -> Outcome {
     let reason = problems.first().map(|it| it.message.lines().next().unwrap_or_default().to_owned());
     Outcome { stage: Some(stage), reason, problems, ..Outcome::new(Tag::Rejected) }
+}
+
+fn wire_function(function: &Function) -> wire::Function {
+    wire::Function {
+        id: function.id.clone(),
+        parent: function.parent.and_then(|it| i32::try_from(it).ok()).unwrap_or(-1),
+        first_line: function.first_line,
+        last_line: function.last_line,
+        n_parameters: function.n_parameters.try_into().unwrap_or(u32::MAX),
+        vararg: function.is_vararg,
+        free: function.free.clone(),
+        bytes: [function.span.start, function.span.end],
+        hash: function.hash.to_string(),
+        leak: function.leak,
+    }
 }
 
 const fn wire_act(act: Act) -> wire::Act {

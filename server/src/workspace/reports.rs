@@ -67,7 +67,9 @@ impl Domain {
         let Some(units) = &mut self.units else { return };
         let outcome = outcome_of(done, units.problems_of_done(done, &transaction, &operation.trigger));
         if matches!(outcome.tag, Tag::Applied | Tag::Unchanged) {
-            units.commit(&transaction, done, operation.generation);
+            for unit in units.commit(&transaction, done, operation.generation) {
+                self.host.adopt(unit);
+            }
             for part in &transaction.parts {
                 let warnings = outcome.problems.iter().filter(|it| it.place.path == part.path).cloned().collect();
                 units.set_warnings(part.id, warnings);

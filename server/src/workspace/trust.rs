@@ -30,6 +30,7 @@ struct TrustFile {
 
 /// What the store says of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say what they are; each variant says when")]
 pub enum Decision {
     /// These very commands are trusted.
     Granted,

@@ -19,10 +19,11 @@ use hotsave_engine::{
     text::{ContentHash, SourceText},
 };
 use hotsave_lua::{
-    functions,
+    errors::{self, Chunk, Context, Source},
+    functions::{self, Facts, Setting},
     index::{self, FileId, ModuleIndex},
     resolve::Templates,
-    scan::{Form, Require},
+    scan::{self, Form, LineMap, Require},
     syntax::{self, Dialect},
     wire,
 };
@@ -40,6 +41,7 @@ pub(super) struct Units {
     pub(super) root: Arc<Path>,
     pub(super) dialect: Dialect,
     templates: Vec<String>,
+    loaders: Vec<String>,
     pub(super) entries: BTreeSet<Arc<Path>>,
     pub(super) index: ModuleIndex,
     pub(super) running: HashMap<u32, Running>,
@@ -71,7 +73,8 @@ pub(super) struct Running {
     pub(super) since: Generation,
     pub(super) duration: Duration,
     pub(super) kept: u64,
-    uses: OnceLock<BTreeMap<String, wire::Use>>,
+    /// What the parser found out about `sent`; `None` if that does not parse.
+    facts: OnceLock<Option<Facts>>,
 }
 
 impl Running {
@@ -84,9 +87,10 @@ impl Running {
         only_comments
     }
 
-    /// What it took from its dependencies while it loaded.
-    pub(super) fn uses(&self, dialect: Dialect) -> &BTreeMap<String, wire::Use> {
-        self.uses.get_or_init(|| functions::uses(&self.sent, dialect))
+    /// The text to show problems on, and how the lines of the one that runs lie in it.
+    fn source(&self) -> Source {
+        let lines = (self.text != self.sent).then(|| LineMap::between(&self.sent, &self.text)).flatten();
+        Source { path: Arc::clone(&self.path), text: self.text.clone(), lines }
     }
 }
 
@@ -117,6 +121,7 @@ impl Units {
             root: Arc::clone(root),
             dialect,
             templates,
+            loaders: config.lua.loaders.clone(),
             entries: config.lua.entry.iter().map(|it| Arc::from(root.join(it))).collect(),
             index,
             running: HashMap::new(),
@@ -135,8 +140,31 @@ impl Units {
         self.index.files().filter_map(hash).collect()
     }
 
+    /// What the parser finds out about `text`, loaded as `name`.
+    pub(super) fn facts_of(&self, name: &str, text: &SourceText) -> Option<Facts> {
+        let setting = Setting {
+            dialect: self.dialect,
+            own_name: name,
+            scan: &scan::scan(text, &self.loaders),
+            is_read_elsewhere: &|field| self.index.is_read(field),
+        };
+        functions::facts(text, &setting)
+    }
+
+    /// The same for the text that a running unit was sent, found out once.
+    pub(super) fn facts(&self, file: FileId) -> Option<&Facts> {
+        let running = self.running.get(&file)?;
+        running.facts.get_or_init(|| self.facts_of(&running.name, &running.sent)).as_ref()
+    }
+
     pub(super) fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// How many Lua files there are, and how many of them are modules.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let n_modules = self.index.files().filter(|&it| self.index.is_module(it)).count();
+        (self.index.files().count(), n_modules)
     }
 
     /// Module templates for the host, relative to the project.
@@ -154,8 +182,15 @@ impl Units {
         self.runs_in_worker() && (!self.entries.is_empty() || config.lua.load == Load::All)
     }
 
-    /// Takes over what an accepted transaction brought.
-    pub(super) fn commit(&mut self, transaction: &Transaction, done: &wire::Done, generation: Generation) {
+    /// Takes over what an accepted transaction brought; returns the units that the host found and loaded by itself, as the
+    /// wire would have named them.
+    pub(super) fn commit(
+        &mut self,
+        transaction: &Transaction,
+        done: &wire::Done,
+        generation: Generation,
+    ) -> Vec<wire::Unit> {
+        let mut adopted = Vec::new();
         for part in &transaction.parts {
             if part.act == Act::Remove {
                 self.running.remove(&part.id);
@@ -175,9 +210,13 @@ impl Units {
             let path: Arc<Path> = Arc::from(self.root.join(chunk.trim_start_matches('@')));
             let Some(id) = self.index.id(&path).filter(|it| !self.running.contains_key(it)) else { continue };
             if let Ok(bytes) = std::fs::read(&path) {
+                let mut found = wire::Unit { name: unit.name.clone(), chunk: chunk.clone(), ..wire::Unit::default() };
+                found.set_source(&bytes);
+                adopted.push(found);
                 self.accept(id, &unit.name, &path, SourceText::new(bytes), generation, Some(unit));
             }
         }
+        adopted
     }
 
     fn accept(
@@ -207,7 +246,7 @@ impl Units {
             since: generation,
             duration: Duration::try_from_secs_f64(unit.map_or(0.0, |it| it.ms) / 1000.0).unwrap_or_default(),
             kept: unit.map_or(0, |it| it.kept.into()),
-            uses: OnceLock::new(),
+            facts: OnceLock::new(),
         };
         self.running.insert(id, running);
     }
@@ -270,11 +309,41 @@ impl Units {
     /// What a host says is wrong, in the texts that it was sent or runs.
     pub(super) fn problems_of_done(
         &self,
-        _done: &wire::Done,
-        _transaction: &Transaction,
-        _trigger: &[Arc<Path>],
+        done: &wire::Done,
+        transaction: &Transaction,
+        trigger: &[Arc<Path>],
     ) -> Vec<Problem> {
-        Vec::new()
+        let trigger: Vec<Source> = trigger.iter().filter_map(|it| self.source_at(it, transaction)).collect();
+        let context = Context {
+            root: &self.root,
+            source: &|chunk| self.source_of(chunk, transaction),
+            trigger: &trigger,
+        };
+        done.problems.iter().filter_map(|it| errors::locate(it, &context)).collect()
+    }
+
+    /// The text of a chunk: of the transaction, else of the running program, else of the disk.
+    fn source_of(&self, chunk: Chunk<'_>, transaction: &Transaction) -> Option<Source> {
+        let is_meant = |path: &Path| path.strip_prefix(&self.root).is_ok_and(|it| chunk.matches(&it.to_string_lossy()));
+        let path = match chunk {
+            Chunk::File(file) => Arc::from(self.root.join(file.trim_start_matches("./"))),
+            Chunk::Tail(_) => {
+                let sent = transaction.parts.iter().map(|it| &it.path);
+                Arc::clone(sent.chain(self.running.values().map(|it| &it.path)).find(|it| is_meant(it))?)
+            }
+        };
+        self.source_at(&path, transaction)
+    }
+
+    fn source_at(&self, path: &Arc<Path>, transaction: &Transaction) -> Option<Source> {
+        if let Some(part) = transaction.parts.iter().find(|it| it.path == *path && it.act != Act::Remove) {
+            return Some(Source { path: Arc::clone(path), text: part.text.clone(), lines: None });
+        }
+        let file = self.index.id(path)?;
+        match self.running.get(&file) {
+            Some(running) => Some(running.source()),
+            None => Some(Source { path: Arc::clone(path), text: self.newest_text(file)?, lines: None }),
+        }
     }
 
     pub(super) fn set_warnings(&mut self, id: u32, warnings: Vec<Problem>) {

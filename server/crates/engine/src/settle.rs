@@ -133,6 +133,20 @@ impl Settler {
         }
     }
 
+    /// The editor tells of a save that a watcher was faster to tell of: the pending change counts as the editor's from
+    /// now on, with the editor's window. Nothing happens if the path is not pending.
+    pub fn claim(&mut self, now: Instant, path: &Path) {
+        let pending = self.places.get(path).and_then(|&place| self.changes.get_mut(place));
+        let Some(change) = pending.filter(|it| matches!(it.source, Source::Watcher | Source::Bulk)) else {
+            return;
+        };
+        let teller = std::mem::replace(&mut change.source, Source::Save);
+        if self.changes.iter().all(|it| it.source != teller) {
+            self.bursts.retain(|it| it.source != teller);
+        }
+        self.mark(now, Source::Save);
+    }
+
     /// Settles what is pending at once, because a person asked; nothing pending stays nothing.
     pub fn hasten(&mut self, now: Instant) {
         if !self.changes.is_empty() {

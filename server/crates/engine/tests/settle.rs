@@ -79,6 +79,24 @@ fn several_sources_wait_for_the_latest_quiet_but_not_past_the_earliest_limit() {
 }
 
 #[test]
+fn a_save_that_the_watcher_told_of_first_gets_the_editors_window() {
+    let start = Instant::now();
+    let mut settler = Settler::new(Windows::default());
+    settler.push(start, change("a", Source::Watcher));
+    settler.claim(start + ms(3), Path::new("a"));
+    settler.claim(start + ms(3), Path::new("never heard of"));
+    assert_eq!(settler.deadline(), Some(start + ms(23)));
+    let set = settler.take(start + ms(23)).unwrap();
+    assert_eq!((paths(&set), set.source), (vec!["a"], Source::Save));
+
+    // Another file of the watcher's keeps its own window.
+    settler.push(start, change("a", Source::Watcher));
+    settler.push(start, change("b", Source::Watcher));
+    settler.claim(start + ms(3), Path::new("a"));
+    assert_eq!(settler.deadline(), Some(start + ms(50)));
+}
+
+#[test]
 fn a_command_settles_everything_that_waits() {
     assert_eq!(
         settles_after(&[(0, "a", Source::Bulk), (3, "b", Source::Command)]),

@@ -784,6 +784,9 @@ pub struct DoneUnit {
     /// Time in ms.
     #[serde(default, deserialize_with = "or_default")]
     pub ms: f64,
+    /// Chunk name of a unit that the update did not name: something in it required a module that nobody had loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk: Option<String>,
 }
 
 /// Who still holds an old function.
