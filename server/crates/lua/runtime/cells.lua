@@ -40,6 +40,14 @@ function cells.snapshot(tx, step)
   if #roots == 0 then
     return
   end
+  -- In a cycle the value of a module that is still running can be reached: it is that module's, not ours.
+  for name in next, tx.running do
+    local early = rawget(package.loaded, name)
+    if type(early) == "table" or type(early) == "function" then
+      local mark = marks.mark(early)
+      mark.unit, mark.path = mark.unit or name, mark.path or ""
+    end
+  end
 
   local function own(it, path)
     local mark = marks.mark(it)

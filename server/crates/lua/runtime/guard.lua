@@ -27,8 +27,8 @@ local depth = 0 -- Calls of project code that are inside one another: a staged `
 local inner -- The failure last seen by a handler, so that a rethrown error keeps its frames.
 
 --- Raises in whatever project code runs next, on every thread.
-local function strike()
-  local info = getinfo(2, "S")
+local function strike(_, _, level)
+  local info = getinfo(level or 2, "S")
   if info and info.source ~= lang.source then
     error(STOP, 0)
   end
@@ -46,13 +46,17 @@ local function expire(code, text)
 end
 
 local function tick()
-  if not guard.active or guard.expired then
+  if not guard.active then
+    return
+  elseif guard.expired then -- On another thread: this one must not go on either.
+    sethook(strike, "", 1)
+    strike(nil, nil, 3)
     return
   end
   if clock() > deadline then
-    return expire("lua/timeout", "still running after " .. budget_ms .. " ms")
-  end
-  if memory_kb and collectgarbage("count") > memory_kb and collectgarbage("count") > checked_kb then
+    -- No tail call: the levels of the stack are counted.
+    expire("lua/timeout", "still running after " .. budget_ms .. " ms")
+  elseif memory_kb and collectgarbage("count") > memory_kb and collectgarbage("count") > checked_kb then
     collectgarbage()
     checked_kb = collectgarbage("count") * 1.05
     if collectgarbage("count") > memory_kb then

@@ -15,6 +15,8 @@ local loaded = package.loaded
 
 local journal = {}
 
+local WEAK_KEYS = { __mode = "k" }
+
 -- Standard tables that a text could change; `package.loaded` is saved by entry, as it may hold 10,000.
 local standard = { globals, package, package.preload, lang.searchers, getmetatable("") }
 for _, name in next, { "string", "table", "math", "io", "os", "coroutine", "utf8", "debug", "bit", "bit32", "jit" } do
@@ -30,17 +32,23 @@ end
 ---@field log any[] four values a write
 ---@return table
 function journal.new()
-  local self = { tables = {}, cells = {}, known = {}, entries = {}, log = {}, n = 0, seen = {} }
+  -- Weak: what nothing but the journal still holds needs no restoring, and a project's weak table must see it go.
+  local self = { tables = setmetatable({}, WEAK_KEYS), cells = {}, known = {}, entries = {}, log = {}, n = 0, seen = setmetatable({}, WEAK_KEYS) }
   for idx = 1, #standard do
     journal.table(self, standard[idx])
   end
   return self
 end
 
---- Copies one table.
+--- Copies one table; the copy of a weak one is as weak, so that nothing lives longer for it.
 function journal.table(self, it)
   if not self.tables[it] then
-    self.tables[it] = { fields = copy(it), meta = getmetatable(it) }
+    local fields, meta = copy(it), getmetatable(it)
+    local mode = type(meta) == "table" and rawget(meta, "__mode")
+    if mode then
+      setmetatable(fields, { __mode = mode })
+    end
+    self.tables[it] = { fields = fields, meta = meta }
   end
 end
 

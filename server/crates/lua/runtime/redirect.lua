@@ -207,8 +207,12 @@ function redirect.sweep(map, set, set_upvalue)
       end
       push(getmetatable(value))
     elseif kind == "function" then
-      if walk.is_code(value) then
-        upvalues_of(value, map, counted_upvalue)
+      local source = getinfo(value, "S").source
+      if source ~= lang.source then
+        if source ~= "=[C]" then
+          upvalues_of(value, map, counted_upvalue)
+        end
+        -- C functions too: the thread of a `coroutine.wrap` is an upvalue.
         local idx = 1
         while true do
           local name, inner = getupvalue(value, idx)

@@ -61,6 +61,7 @@ local function new(message)
     steps = {},
     staged = {},
     ran = {},
+    running = {}, -- names of units whose text is running
     n_ran = 0,
     map = {}, -- new table → live table
     roots = {},
@@ -243,7 +244,7 @@ end
 --- Runs one text and records what it made.
 local function run_text(tx, step)
   local before = guard.unit
-  guard.unit, step.state = step, "running"
+  guard.unit, step.state, tx.running[step.name] = step, "running", true
   -- A module that looks for itself in `package.loaded` finds the live one; any other must not be found while it runs.
   rawset(loaded, step.name, step.own_entry and step.old and step.old.value or nil)
   local last = lang.copy(globals)
@@ -252,6 +253,7 @@ local function run_text(tx, step)
   local failure, returned = guard.call(function()
     return step.main(arguments(step))
   end)
+  tx.running[step.name] = nil
   local elapsed = clock() - started
   step.seconds = elapsed - tx.inside
   tx.inside = inside + elapsed

@@ -1,0 +1,2 @@
+local f = require("a").f
+return { call = function() return f() end }

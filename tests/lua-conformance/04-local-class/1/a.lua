@@ -1,0 +1,5 @@
+local Point = {}
+Point.__index = Point
+function Point:get() return self.x * 10 end
+function Point:twice() return self.x * 2 end
+return { new = function(x) return setmetatable({ x = x }, Point) end }

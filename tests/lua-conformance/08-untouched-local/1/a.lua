@@ -1,0 +1,2 @@
+local SPEED = 9
+return { f = function() return SPEED end }

@@ -1,0 +1,2 @@
+local SPEED = 5
+return { f = function() return SPEED end }

@@ -1,0 +1,1 @@
+return { config = { inner = { depth = 8, width = 2 } } }

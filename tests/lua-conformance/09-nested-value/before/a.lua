@@ -1,0 +1,1 @@
+return { config = { inner = { depth = 1, width = 2 } } }

@@ -1,0 +1,1 @@
+return { old = function() end, f = function() return 1 end }

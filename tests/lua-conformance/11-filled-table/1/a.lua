@@ -1,0 +1,3 @@
+local M = { items = {} }
+function M.add(it) M.items[#M.items + 1] = it .. "!" end
+return M

@@ -1,0 +1,1 @@
+return { levels = { 1, 7 } }

@@ -1,0 +1,5 @@
+local n = 0
+local M = {}
+function M.inc() n = n + 1 end
+function M.get() return n end
+return M

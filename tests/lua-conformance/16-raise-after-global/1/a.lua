@@ -1,0 +1,4 @@
+Score = 99
+Fresh = true
+table.insert = nil
+error "no"

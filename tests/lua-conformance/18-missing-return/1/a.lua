@@ -1,0 +1,1 @@
+local M = { f = function() return 2 end }

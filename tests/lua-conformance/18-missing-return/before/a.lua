@@ -1,0 +1,2 @@
+local M = { f = function() return 1 end }
+return M

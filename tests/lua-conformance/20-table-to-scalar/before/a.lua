@@ -1,0 +1,1 @@
+return { size = { w = 1 } }

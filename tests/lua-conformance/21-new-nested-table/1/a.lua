@@ -1,0 +1,3 @@
+local M = { old = { n = 1 } }
+M.fresh = { list = { 1, 2 }, owner = M }
+return M

@@ -1,0 +1,4 @@
+local M = {}
+M.self = M
+function M.f() return M.self, true end
+return M

@@ -1,0 +1,6 @@
+local M = {}
+package.loaded["b"] = M
+local a = require "a"
+function M.name() return "b1" end
+function M.other() return a.name() end
+return M

@@ -1,0 +1,2 @@
+local M = { items = {} }
+return M

@@ -1,0 +1,4 @@
+local b = require "b"
+return function()
+  assert(b.f() == 1 and require("a").f() == 1)
+end

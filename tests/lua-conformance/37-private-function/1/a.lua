@@ -1,0 +1,2 @@
+local function inner() return "new" end
+return { f = function() return inner() end }

@@ -1,0 +1,2 @@
+local function inner() return "old" end
+return { f = function() return inner() end }

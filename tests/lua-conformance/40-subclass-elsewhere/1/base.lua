@@ -1,0 +1,4 @@
+local Base = {}
+Base.__index = Base
+function Base:hello() return "new" end
+return Base

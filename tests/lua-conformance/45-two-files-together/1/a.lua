@@ -1,0 +1,1 @@
+return { renamed = function() return 2 end }

@@ -1,0 +1,1 @@
+return { api = function() return 1 end }

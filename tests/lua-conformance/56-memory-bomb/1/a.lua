@@ -1,0 +1,2 @@
+local bomb = {}
+for n = 1, math.huge do bomb[n] = { n } end

@@ -1,0 +1,2 @@
+local text = "0123456789"
+while true do text = text .. text end

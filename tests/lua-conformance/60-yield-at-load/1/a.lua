@@ -1,0 +1,2 @@
+coroutine.yield()
+return { n = 2 }

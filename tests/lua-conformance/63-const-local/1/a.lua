@@ -1,0 +1,2 @@
+local K <const> = 2
+return { f = function() return K end }

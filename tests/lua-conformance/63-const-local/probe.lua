@@ -1,0 +1,4 @@
+local a = require "a"
+return function(stage)
+  assert(a.f() == stage + 1)
+end

@@ -1,0 +1,1 @@
+return { n = 1, __dispose = function() error "broken" end }

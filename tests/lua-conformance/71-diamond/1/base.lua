@@ -1,0 +1,3 @@
+local log = require "log"
+log[#log + 1] = "base"
+return { value = 2 }

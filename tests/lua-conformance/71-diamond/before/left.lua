@@ -1,0 +1,3 @@
+local log = require "log"
+log[#log + 1] = "left"
+return { value = require("base").value + 1 }

@@ -1,0 +1,3 @@
+local log = require "log"
+log[#log + 1] = "top"
+return { sum = require("left").value + require("right").value }

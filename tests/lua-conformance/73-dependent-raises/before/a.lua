@@ -1,0 +1,1 @@
+return { speed = 1 }

@@ -1,0 +1,2 @@
+local a = require "a"
+return { K = 7, seen = a.w }
