@@ -278,6 +278,28 @@ fn unknown_calls_and_writes_touch_everything() {
     check_touch("local seed = math.random()", &expect!["all: math.random()"]);
 }
 
+#[test]
+fn depth_and_length_are_survived() {
+    let aliases: String = (1..5_000)
+        .map(|it| format!("a{it} = a{}\n", it - 1))
+        .collect();
+    let known = |source: &str| known(source, "own", &|_| false).unwrap();
+    let facts = known(&format!("a0 = require 'a'\n{aliases}"));
+    assert!(facts.uses["a"].whole);
+    let nested = known(&format!(
+        "x = {}1{}",
+        "function() return ".repeat(190),
+        " end".repeat(190)
+    ));
+    assert_eq!(nested.functions.len(), 190);
+    let chain = format!(
+        "local a <const> = 1{}\nfunction f() return a{} end",
+        " + 1".repeat(1_000),
+        ".a".repeat(1_000)
+    );
+    assert_eq!(known(&chain).functions[0].free, [""; 0]);
+}
+
 proptest! {
     #[test]
     fn no_tokens_make_it_panic(words in prop::collection::vec(prop::sample::select(WORDS), 0..60)) {

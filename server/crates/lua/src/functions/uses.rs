@@ -45,6 +45,9 @@ pub(super) fn uses(loading: &Loading<'_>) -> BTreeMap<String, Use> {
     uses
 }
 
+/// A value is followed through so many names; each is a recursion.
+const MAX_NAMES: usize = 200;
+
 struct Follower<'a> {
     loading: &'a Loading<'a>,
     taken: &'a mut Use,
@@ -135,6 +138,10 @@ impl Follower<'_> {
     }
 
     fn follow_name(&mut self, target: &str, local: Option<usize>, fields: &[String]) {
+        if self.seen.len() > MAX_NAMES {
+            self.taken.whole = true;
+            return;
+        }
         if !self
             .seen
             .insert((target.to_owned(), local, fields.to_vec()))

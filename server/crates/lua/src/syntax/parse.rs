@@ -108,16 +108,8 @@ fn is_shallow(tokens: &Tokens<'_>) -> bool {
     let (mut chain, mut total) = (0_usize, 0_usize);
     let mut before = None;
     for Token { kind, .. } in tokens.iter() {
-        let starts_anew = matches!(
-            kind,
-            Kind::TkComma
-                | Kind::TkSemicolon
-                | Kind::TkAssign
-                | Kind::TkThen
-                | Kind::TkLocal
-                | Kind::TkReturn
-                | Kind::TkElse
-        ) || (*kind == Kind::TkName && before.is_some_and(ends_operand));
+        let starts_anew =
+            ends_expression(*kind) || (begins_statement(*kind) && before.is_some_and(ends_operand));
         if starts_anew {
             total -= chain;
             chain = 0;
@@ -139,6 +131,36 @@ fn is_shallow(tokens: &Tokens<'_>) -> bool {
         before = Some(*kind);
     }
     true
+}
+
+const fn ends_expression(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::TkComma
+            | Kind::TkSemicolon
+            | Kind::TkAssign
+            | Kind::TkThen
+            | Kind::TkDo
+            | Kind::TkElse
+            | Kind::TkLocal
+            | Kind::TkReturn
+    )
+}
+
+/// Whether a new statement begins with such a token, if an expression could end before it.
+const fn begins_statement(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::TkName
+            | Kind::TkFunction
+            | Kind::TkIf
+            | Kind::TkWhile
+            | Kind::TkFor
+            | Kind::TkRepeat
+            | Kind::TkBreak
+            | Kind::TkGoto
+            | Kind::TkDbColon
+    )
 }
 
 const fn opens(kind: Kind) -> bool {
