@@ -22,9 +22,10 @@ function M.__dispose()
   print(("the old shop leaves after %d customers"):format(customers))
 end
 
--- Called on the new code, when the state is back in it.
+-- Called on the new code, when the state is back in it: time for the next customer.
 function M.__reload(info)
-  print(("the new shop takes over, kept: %d"):format(info.kept))
+  print(("the new shop takes over, values kept: %d"):format(info.kept))
+  M.serve()
 end
 
 return M

@@ -47,13 +47,13 @@ impl News {
     pub(crate) fn read(message: &Value) -> Option<Self> {
         let params = &message["params"];
         match message["method"].as_str()? {
-            "window/logMessage" => {
-                let text = params["message"].as_str()?.trim_end().to_owned();
-                match params["type"].as_u64()? {
-                    4 => Some(Self::Printed(text)),
-                    1 | 2 => Some(Self::Warned(text)),
-                    _ => None,
-                }
+            // Output of the program; other lines of the log tell what the messages below tell better.
+            "window/logMessage" if params["type"] == 4 => Some(Self::Printed(
+                params["message"].as_str()?.trim_end().to_owned(),
+            )),
+            "window/showMessage" => Some(Self::Warned(params["message"].as_str()?.to_owned())),
+            "hotsave/status" if params["health"] == "warning" => {
+                Some(Self::Warned(params["message"].as_str()?.to_owned()))
             }
             "hotsave/reloadFinished" => Some(Self::Finished(Finished::read(params)?)),
             "textDocument/publishDiagnostics" => Some(Self::Problems {
@@ -193,7 +193,9 @@ fn words(tag: &str) -> String {
 }
 
 fn milliseconds(duration_ms: f64) -> String {
-    if duration_ms < 10.0 {
+    if duration_ms < 0.1 {
+        "under 0.1 ms".to_owned()
+    } else if duration_ms < 10.0 {
         format!("{duration_ms:.1} ms")
     } else {
         format!("{duration_ms:.0} ms")

@@ -28,9 +28,12 @@ fn the_shop_remembers_its_customers() {
     let project = copy("counter");
     let mut client = Client::open(&project);
     assert_eq!(client.reload().tag(), "applied");
-    client.log("good morning, customer 1: one tea, 3.00");
+    client.log("the shop is open");
 
     let shop = project.read("shop.lua").unwrap();
+    let day = shop.replace("good morning", "good day");
+    assert_eq!(client.save("shop.lua", &day).tag(), "applied");
+    client.log("good day, customer 1: one tea, 3.00");
     let evening = shop.replace("good morning", "good evening");
     assert_eq!(client.save("shop.lua", &evening).tag(), "applied");
     client.log("good evening, customer 2: one scone, 4.00");
