@@ -25,7 +25,7 @@ use crate::workspace::{
 /// Diagnostics shown of one file; one more says how many there are beyond.
 const MAX_PER_FILE: usize = 100;
 
-/// Where the pages about codes are, if this build has some: `…/CODE` is the page of a code.
+/// Where `docs/diagnostics` is published, if this build knows: the page of `lua/syntax` is `lua-syntax.md` there.
 const PAGES: Option<&str> = option_env!("HOTSAVE_PAGES");
 
 const REQUEST_FAILED: i64 = -32803;
@@ -248,7 +248,7 @@ fn diagnostic(it: &Problem, session: &Session) -> Value {
     if let Some(pages) = PAGES.filter(|_| client.code_description) {
         set(
             "codeDescription",
-            json!({ "href": format!("{pages}/{}", it.code) }),
+            json!({ "href": format!("{pages}/{}.md", it.code.replace('/', "-")) }),
         );
     }
     if client.related_information && !it.related.is_empty() {
