@@ -216,28 +216,17 @@ function capture.changed(unit)
       end
     end
   end
-  local roots = {}
-  if type(value) == "table" or type(value) == "function" then
-    roots[1] = value
-  end
   for key, base in next, unit.globals and unit.globals.fields or {} do
     if type(key) == "string" then
-      local global = rawget(_G, key)
-      compare("_G." .. key, global, base)
-      if type(global) == "function" then
-        roots[#roots + 1] = global
-      end
+      compare("_G." .. key, rawget(_G, key), base)
     end
   end
-  walk.owned(roots, unit.name, {}, false, function() end, function(fn)
+  for fn in next, unit.functions do
     local mark = of[fn]
-    if not (mark and mark.ups and mark.path and mark.unit == unit.name) then
-      return
-    end
-    for idx = 1, 255 do
+    for idx = 1, mark and mark.ups and mark.path and 255 or 0 do
       local name, inner = getupvalue(fn, idx)
       if not name then
-        return
+        break
       end
       local id = upvalueid and upvalueid(fn, idx)
       if name ~= "_ENV" and not (id and cells[id]) and not rawequal(inner, value) then
@@ -247,21 +236,16 @@ function capture.changed(unit)
         compare((mark.path == "" and "" or mark.path .. ".") .. "~" .. name, inner, mark.ups[name])
       end
     end
-  end)
+  end
   return slots
 end
 
 --- Globals that no top level assigned: made by running code.
 ---@return table[] slots
 function capture.globals()
-  local owned, slots = {}, {}
-  for _, unit in next, units.by_name do
-    for key in next, unit.globals and unit.globals.fields or {} do
-      owned[key] = true
-    end
-  end
+  local slots = {}
   for key, value in next, _G do
-    if type(key) == "string" and standard[key] == nil and not owned[key] and type(value) ~= "function" then
+    if type(key) == "string" and standard[key] == nil and not units.owns_global(key) and type(value) ~= "function" then
       slots[#slots + 1] = { path = "_G." .. key, value = value }
     end
   end

@@ -169,9 +169,14 @@ function cells.commit(tx)
       mark.unit = step.name
       mark.base = marks.record(snap.fields, snap.meta, final)
     end
+    local made = setmetatable({}, { __mode = "k" })
+    if step.unit then
+      step.unit.functions = made
+    end
     for fn, ups in next, step.functions or {} do
       local mark = marks.mark(fn)
       local recorded = {}
+      made[fn] = true
       for name, value in next, ups do
         recorded[name] = marks.base_of(final(value[1]))
       end

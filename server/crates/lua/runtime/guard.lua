@@ -119,7 +119,7 @@ end
 ---@return any ... results, if there is no failure
 function guard.call(fn)
   local bytes = host.memory_bytes
-  if guard.active and bytes and depth == 0 then
+  if bytes and guard.active and depth == 0 then
     limit_memory(bytes)
   end
   depth = depth + 1

@@ -90,7 +90,7 @@ local function alike(ctx, n, b, seen)
 end
 
 --- A function that the program put around the one of the last load: pairs what is inside.
-local function pair_wrapped(ctx, fn, n, b, path, depth)
+local function pair_wrapped(ctx, fn, n, b, depth)
   for idx = 1, 255 do
     local name, value = getupvalue(fn, idx)
     if not name then
@@ -98,9 +98,9 @@ local function pair_wrapped(ctx, fn, n, b, path, depth)
     end
     if type(value) == "function" then
       if of[value] == b then
-        return pair(ctx, value, n, path)
+        return pair(ctx, value, n)
       elseif depth > 0 then
-        pair_wrapped(ctx, value, n, b, path, depth - 1)
+        pair_wrapped(ctx, value, n, b, depth - 1)
       end
     end
   end
@@ -124,7 +124,7 @@ local function slot(ctx, l, n, b, known, path, key)
       step.taken = step.taken + 1
       note(ctx, "reset", path, key, l, n, b)
       if type(l) == "function" and type(n) == "function" then
-        pair(ctx, l, n, full)
+        pair(ctx, l, n)
       end
       return resolved
     elseif ctx.keep[full] then
@@ -159,11 +159,11 @@ local function slot(ctx, l, n, b, known, path, key)
   if l_type == "function" and n_type == "function" then
     if (b ~= nil and of[l] == b) or (b == nil and not known) then
       if step.functions[n] then
-        pair(ctx, l, n, path_of(path, key))
+        pair(ctx, l, n)
       end
       return n
     elseif b ~= nil then
-      pair_wrapped(ctx, l, n, b, path_of(path, key), 2)
+      pair_wrapped(ctx, l, n, b, 2)
       conflict(ctx, path, key, l, n, b, "was replaced at run time")
       return l
     end
@@ -444,7 +444,7 @@ local function join(ctx, old, j, new, i, name, base)
   end
 end
 
-function pair(ctx, old, new, path)
+function pair(ctx, old, new)
   local tx, step = ctx.tx, ctx.step
   if tx.redirect[old] or tx.inverse[new] or rawequal(old, new) or not step.functions[new] then
     return
@@ -545,7 +545,7 @@ function merge.all(tx)
         merge_table(ctx, l, n, of[l] and of[l].base, "")
         step.final = l
       elseif type(n) == "function" and type(l) == "function" then
-        pair(ctx, l, n, "")
+        pair(ctx, l, n)
       elseif type(n) == "table" then
         step.final = tx.map[n] or n
       end

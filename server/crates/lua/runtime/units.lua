@@ -10,6 +10,7 @@ local units = {
   order = 0,
 }
 
+local global_owners = {} -- name of a global → how many units assigned it while loading
 local requires = {} -- name → { name → edge }
 local dependents = {} -- name → { name → true }
 
@@ -18,6 +19,7 @@ local dependents = {} -- name → { name → true }
 ---@field chunk string
 ---@field value any the live value
 ---@field valued boolean does its text give a value?
+---@field functions table<function, true> what its load made, held weakly
 ---@field globals table? base of the globals its top level assigned
 ---@field fns table? index of the accepted text: id → Fn
 ---@field policy table
@@ -25,10 +27,25 @@ local dependents = {} -- name → { name → true }
 ---@field order integer position in the original load order
 ---@field hot table? what its author declared
 
+local function count_globals(unit, by)
+  for key in next, unit and unit.globals and unit.globals.fields or {} do
+    local n = (global_owners[key] or 0) + by
+    global_owners[key] = n > 0 and n or nil
+  end
+end
+
+--- Did a top level assign this global?
+---@return boolean
+function units.owns_global(name)
+  return global_owners[name] ~= nil
+end
+
 --- Enters a unit, or a new generation of it.
 ---@param unit table
 function units.put(unit)
   local old = units.by_name[unit.name]
+  count_globals(old, -1)
+  count_globals(unit, 1)
   if old and old.chunk ~= unit.chunk then
     units.by_chunk[old.chunk] = nil
   end
@@ -44,6 +61,7 @@ end
 function units.remove(name)
   local unit = units.by_name[name]
   if unit then
+    count_globals(unit, -1)
     units.by_name[name] = nil
     if units.by_chunk[unit.chunk] == unit then
       units.by_chunk[unit.chunk] = nil
