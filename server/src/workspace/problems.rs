@@ -145,15 +145,14 @@ impl ProblemStore {
 impl File {
     /// All owners' problems, equal ones once, errors first, then by place.
     fn merged(&self) -> Vec<Problem> {
+        let mut all: Vec<&Problem> = self.by_owner.values().flat_map(|(_, problems)| problems).collect();
+        all.sort_by_key(|it| (it.severity, it.place.span.start, it.place.span.end));
         let mut merged: Vec<Problem> = Vec::new();
-        for (_, problems) in self.by_owner.values() {
-            for problem in problems {
-                if !merged.iter().any(|it| same(it, problem)) {
-                    merged.push(problem.clone());
-                }
+        for problem in all {
+            if !merged.iter().any(|it| same(it, problem)) {
+                merged.push(problem.clone());
             }
         }
-        merged.sort_by_key(|it| (it.severity, it.place.span.start, it.place.span.end));
         if let Some(first_left_out) = merged.get(MAX_PER_FILE).cloned() {
             let n_left_out = merged.len() - MAX_PER_FILE;
             merged.truncate(MAX_PER_FILE);
@@ -168,12 +167,10 @@ impl File {
     }
 }
 
-/// Whether two owners found the same thing (file, range, severity, code, text).
+/// Whether two owners found the same thing. What the graph warns of and a host then failed of is one problem, shown with
+/// the graver severity.
 fn same(one: &Problem, other: &Problem) -> bool {
-    one.place.span == other.place.span
-        && one.severity == other.severity
-        && one.code == other.code
-        && one.message == other.message
+    one.place.span == other.place.span && one.code == other.code && one.message == other.message
 }
 
 #[cfg(test)]
