@@ -13,7 +13,8 @@ local next, rawequal, rawget, rawset, type = next, rawequal, rawget, rawset, typ
 local copy = lang.copy
 local of = marks.of
 
-local cells = {}
+local NIL = {} -- Stands for nil among recorded upvalues.
+local cells = { NIL = NIL }
 
 --- Records what one step's run made and marks it as the unit's.
 ---@param tx table
@@ -65,7 +66,10 @@ function cells.snapshot(tx, step)
         break
       end
       if name ~= "_ENV" and ups[name] == nil then
-        ups[name] = { value }
+        if value == nil then
+          value = NIL
+        end
+        ups[name] = value
       end
       local id = upvalueid and upvalueid(fn, idx)
       if id then
@@ -178,7 +182,9 @@ function cells.commit(tx)
       local recorded = {}
       made[fn] = true
       for name, value in next, ups do
-        recorded[name] = marks.base_of(final(value[1]))
+        if not rawequal(value, NIL) then
+          recorded[name] = marks.base_of(final(value))
+        end
       end
       mark.unit, mark.ups = step.name, recorded
     end

@@ -21,6 +21,8 @@ local STOP = "stopped by hotsave"
 
 local deadline, memory_kb, budget_ms
 local threads = setmetatable({}, { __mode = "k" })
+local jit = type(jit) == "table" and jit or nil
+local compiling
 local previous -- The project's own hook on the main thread, put back afterwards.
 local checked_kb = 0
 local depth = 0 -- Calls of project code that are inside one another: a staged `require` runs inside a top level.
@@ -73,12 +75,19 @@ function guard.start(limit_ms)
   checked_kb = 0
   guard.active, guard.expired, guard.refused, inner, depth = true, nil, nil, nil, 0
   previous = { gethook() }
+  compiling = jit and jit.status()
+  if compiling then
+    jit.off() -- Hooks do not fire in compiled traces.
+  end
   sethook(tick, "", INSTRUCTIONS)
 end
 
 --- Ends the limits and leaves every thread's hook as the program had it.
 function guard.stop()
   guard.active = false
+  if compiling then
+    jit.on()
+  end
   for thread in next, threads do
     sethook(thread)
     threads[thread] = nil

@@ -15,6 +15,15 @@ local loaded = package.loaded
 
 local journal = {}
 
+local NIL = {} -- Stands for nil in the log, which has no holes.
+
+local function kept(value)
+  if value == nil then
+    return NIL
+  end
+  return value
+end
+
 local WEAK_KEYS = { __mode = "k" }
 
 -- Standard tables that a text could change; `package.loaded` is saved by entry, as it may hold 10,000.
@@ -101,7 +110,7 @@ end
 --- Sets a field, undoably.
 function journal.set(self, it, key, value)
   local log, n = self.log, self.n
-  log[n + 1], log[n + 2], log[n + 3], log[n + 4] = "field", it, key, { rawget(it, key) }
+  log[n + 1], log[n + 2], log[n + 3], log[n + 4] = "field", it, key, kept(rawget(it, key))
   self.n = n + 4
   rawset(it, key, value)
 end
@@ -110,7 +119,7 @@ end
 function journal.set_upvalue(self, fn, idx, value)
   local log, n = self.log, self.n
   local _, old = getupvalue(fn, idx)
-  log[n + 1], log[n + 2], log[n + 3], log[n + 4] = "upvalue", fn, idx, { old }
+  log[n + 1], log[n + 2], log[n + 3], log[n + 4] = "upvalue", fn, idx, kept(old)
   self.n = n + 4
   setupvalue(fn, idx, value)
 end
@@ -118,7 +127,7 @@ end
 --- Sets a metatable, undoably and whatever `__metatable` says.
 function journal.set_meta(self, it, meta)
   local log, n = self.log, self.n
-  log[n + 1], log[n + 2], log[n + 3], log[n + 4] = "meta", it, false, { getmetatable(it) }
+  log[n + 1], log[n + 2], log[n + 3], log[n + 4] = "meta", it, false, kept(getmetatable(it))
   self.n = n + 4
   setmetatable(it, meta)
 end
@@ -144,7 +153,10 @@ end
 function journal.undo(self)
   local log = self.log
   for idx = self.n - 3, 1, -4 do
-    local kind, it, key, old = log[idx], log[idx + 1], log[idx + 2], log[idx + 3][1]
+    local kind, it, key, old = log[idx], log[idx + 1], log[idx + 2], log[idx + 3]
+    if rawequal(old, NIL) then
+      old = nil
+    end
     if kind == "field" then
       rawset(it, key, old)
     elseif kind == "upvalue" then

@@ -19,7 +19,10 @@ local lang = {
   upvalueid = debug.upvalueid,
   upvaluejoin = debug.upvaluejoin,
   getmetatable = debug.getmetatable,
-  setmetatable = debug.setmetatable,
+  setmetatable = function(it, meta) -- Past `__metatable`; 5.1's gives true instead of the object.
+    debug.setmetatable(it, meta)
+    return it
+  end,
   getregistry = debug.getregistry,
   sethook = debug.sethook,
   gethook = debug.gethook,

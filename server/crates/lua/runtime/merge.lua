@@ -3,6 +3,7 @@
 --- Tables stay the objects they are, functions become the new ones and are joined to the old cells. Raw access only;
 --- every write to something live goes through the journal's log.
 
+local NIL = use("cells").NIL
 local guard = use "guard"
 local journal = use "journal"
 local lang = use "lang"
@@ -417,7 +418,10 @@ local function join(ctx, old, j, new, i, name, base)
   local tx, step = ctx.tx, ctx.step
   local ups = step.functions[new]
   local _, l = getupvalue(old, j)
-  local n = ups[name][1]
+  local n = ups[name]
+  if rawequal(n, NIL) then
+    n = nil
+  end
   local b = base and base[name]
   if not upvaluejoin then
     local value = slot(ctx, l, n, b, base ~= nil, "", "~" .. name)

@@ -62,7 +62,7 @@ function report.frames(level)
     if not info then
       break
     end
-    if info.what ~= "C" and info.source ~= lang.source then
+    if info.currentline > 0 and info.source ~= lang.source then -- C has no lines, nor have 5.1's tail calls.
       local named = getinfo(level, "n")
       frames[#frames + 1] = {
         chunk = info.source,

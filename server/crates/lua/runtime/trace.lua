@@ -31,7 +31,7 @@ function trace.caller(level)
       return nil, optional
     elseif info.what == "C" then
       optional = optional or info.func == pcall or info.func == xpcall
-    elseif info.source ~= lang.source then
+    elseif info.what ~= "tail" and info.source ~= lang.source then
       return info.source, optional
     end
     level = level + 1
