@@ -145,3 +145,42 @@ fn the_published_schema_is_the_servers() {
     let schema = serde_json::to_string_pretty(&config::schema()).unwrap() + "\n";
     expect_test::expect_file!["../../docs/hotsave.schema.json"].assert_eq(&schema);
 }
+
+/// `ARCHITECTURE.md` speaks of names one can search for; each is still there.
+#[test]
+fn names_in_the_architecture_are_in_the_sources() {
+    let project = docs().join("..");
+    let page = fs::read_to_string(project.join("ARCHITECTURE.md")).unwrap();
+    let mut sources = String::new();
+    let mut paths = Vec::new();
+    let mut folders = vec![
+        project.join("server"),
+        project.join("tests"),
+        project.join("docs"),
+    ];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            paths.push(path.display().to_string());
+            if path.is_dir() {
+                folders.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|it| it == "rs" || it == "lua" || it == "toml")
+            {
+                sources += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let prose = page.split("```").step_by(2).collect::<String>();
+    for name in prose.split('`').skip(1).step_by(2) {
+        let is_there = if name.contains('/') || name.ends_with(".rs") {
+            paths
+                .iter()
+                .any(|it| it.ends_with(name.trim_end_matches('/')))
+        } else {
+            name.split("::").all(|it| sources.contains(it))
+        };
+        assert!(is_there, "`{name}` is not in the sources");
+    }
+}
