@@ -33,9 +33,7 @@ fn assert_lives(client: &mut Client, after: &str) {
 }
 
 fn with_length(header: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = header
-        .replace("LENGTH", &body.len().to_string())
-        .into_bytes();
+    let mut bytes = header.replace("{n}", &body.len().to_string()).into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
@@ -65,7 +63,7 @@ fn bodies_that_are_no_message_are_answered_with_id_null() {
         ),
     ];
     for (what, body, code) in bodies {
-        client.send_raw(&with_length("Content-Length: LENGTH\r\n\r\n", body));
+        client.send_raw(&with_length("Content-Length: {n}\r\n\r\n", body));
         let error = client.anonymous_error();
         assert_eq!(error["error"]["code"], code, "{what}: {error}");
         assert_lives(&mut client, what);
@@ -77,12 +75,12 @@ fn bodies_that_are_no_message_are_answered_with_id_null() {
 fn headers_are_read_as_the_standard_says() {
     let (_project, mut client) = open();
     let good = [
-        "content-length: LENGTH\r\n\r\n",
-        "CONTENT-LENGTH: LENGTH\r\n\r\n",
-        "Content-Length: LENGTH\r\nContent-Type: application/vscode-jsonrpc\r\n\r\n",
-        "Content-Type: application/vscode-jsonrpc; charset=utf-8\r\nContent-Length: LENGTH\r\n\r\n",
-        "Content-Type: application/vscode-jsonrpc; charset=utf8\r\nContent-Length: LENGTH\r\n\r\n",
-        "X-Other: 1\r\nContent-Length: LENGTH\r\n\r\n",
+        "content-length: {n}\r\n\r\n",
+        "CONTENT-LENGTH: {n}\r\n\r\n",
+        "Content-Length: {n}\r\nContent-Type: application/vscode-jsonrpc\r\n\r\n",
+        "Content-Type: application/vscode-jsonrpc; charset=utf-8\r\nContent-Length: {n}\r\n\r\n",
+        "Content-Type: application/vscode-jsonrpc; charset=utf8\r\nContent-Length: {n}\r\n\r\n",
+        "X-Other: 1\r\nContent-Length: {n}\r\n\r\n",
     ];
     for (index, header) in good.into_iter().enumerate() {
         let id = 5000 + i64::try_from(index).unwrap();

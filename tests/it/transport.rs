@@ -1,6 +1,6 @@
 //! Order, floods, silence and cancellation: T1, T6, T7, T12, T13, T14, T17, T20, T22 of the editors specification.
 
-use std::{fmt::Write as _, io::Read as _, process::Command, time::Duration};
+use std::{fmt::Write as _, fs::OpenOptions, io::Read as _, process::Command, time::Duration};
 
 use hotsave_tests::{
     client::{Client, uri},
@@ -83,6 +83,8 @@ fn unanswered_client_requests_stall_nothing() {
     let options = Options {
         answers: Answers::Never,
         capabilities,
+        // One of those whose users see the log.
+        name: "Visual Studio Code",
         ..Options::default()
     };
     let mut client = Client::open_with(&project, options);
@@ -243,19 +245,22 @@ fn a_client_that_stops_reading_costs_bounded_memory() {
             .unwrap()
             .success()
     );
+    // Open for both, so that it never ends between two writers.
+    let mut pace = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&pipe)
+        .unwrap();
     let text = |n: usize| {
         format!(
-            "local pace = io.open(\"pace\", \"w\") pace:write(\"x\") pace:close()\nprint((\"chatter \"):rep(20))\nreturn {{ n = {n} }}\n"
+            "local pace = io.open(\"pace\", \"w\") pace:write(\"x\") pace:close()\nreturn {{ n = {n} }}\n"
         )
     };
-    let save = |client: &mut Client, n: usize| {
+    let mut save = |client: &mut Client, n: usize| {
         client.edit("m.lua", &text(n));
         client.did_save("m.lua", &text(n));
         let mut byte = [0];
-        std::fs::File::open(&pipe)
-            .unwrap()
-            .read_exact(&mut byte)
-            .unwrap();
+        pace.read_exact(&mut byte).unwrap();
     };
     save(&mut client, 0);
     client.reload();
@@ -429,7 +434,13 @@ fn a_thousand_reloads_are_flat() {
                 "local t = {{}} for i = 1, 100 do t[i] = i end\nreturn {{ n = {n}, t = t }}\n"
             ),
         );
-        assert_eq!(reload.tag(), "applied");
+        assert_eq!(
+            reload.tag(),
+            "applied",
+            "round {n}: {}\n{}",
+            reload.finished,
+            client.story()
+        );
         reload.finished["durationMs"].as_f64().unwrap()
     };
     let mut times: Vec<f64> = (0..200).map(|n| save(&mut client, n)).collect();

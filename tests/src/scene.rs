@@ -25,7 +25,9 @@ pub fn play(fixture: &str) -> String {
     let mut lines = Vec::new();
     let mut files: BTreeSet<String> = BTreeSet::new();
     let startup = client.reload();
-    lines.push(format!("start: {}", result(&startup)));
+    if startup.tag() != "applied" {
+        lines.push(format!("start: {}", result(&startup)));
+    }
     for part in parts(fixture) {
         let (action, file) = part.head.split_once(" /").unwrap_or((&part.head, ""));
         match action {
