@@ -5,3 +5,5 @@
 pub mod cli;
 pub mod lsp;
 pub mod workspace;
+
+mod uri;

@@ -74,7 +74,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn lua_host(arguments: LuaHostArguments) -> anyhow::Result<ExitCode> {
     let root = std::env::current_dir()?;
     let LuaHostArguments { path, memory_mb } = arguments;
-    Ok(hotsave_lua::worker::run(&hotsave_lua::worker::Options { path, memory_mb, root }))
+    Ok(hotsave_lua::worker::run(&hotsave_lua::worker::Options {
+        path,
+        memory_mb,
+        root,
+    }))
 }
 
 /// The folder a command speaks of: the argument, or the nearest ancestor of the working directory with a
@@ -85,10 +89,16 @@ fn project_folder(argument: Option<&Path>) -> anyhow::Result<PathBuf> {
         let folder = path
             .canonicalize()
             .with_context(|| format!("cannot open {}", path.display()))?;
-        anyhow::ensure!(folder.is_dir(), "{} is not a folder; name the project's folder", path.display());
+        anyhow::ensure!(
+            folder.is_dir(),
+            "{} is not a folder; name the project's folder",
+            path.display()
+        );
         return Ok(folder);
     }
     let here = std::env::current_dir()?.canonicalize()?;
-    let nearest = here.ancestors().find(|it| it.join("hotsave.toml").is_file());
+    let nearest = here
+        .ancestors()
+        .find(|it| it.join("hotsave.toml").is_file());
     Ok(nearest.unwrap_or(&here).to_owned())
 }

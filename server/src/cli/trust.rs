@@ -28,7 +28,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let state = StateDir::of_environment();
     if arguments.revoke {
         let was_trusted = state.revoke(&folder)?;
-        let word = if was_trusted { "no longer trusted" } else { "was not trusted" };
+        let word = if was_trusted {
+            "no longer trusted"
+        } else {
+            "was not trusted"
+        };
         println!("{}: {word}", folder.display());
         return Ok(ExitCode::SUCCESS);
     }
@@ -36,11 +40,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.show {
         return Ok(match state.decide(&folder, &commands) {
             Decision::Granted => {
-                println!("{}: trusted to run\n{}", folder.display(), indented(&commands));
+                println!(
+                    "{}: trusted to run\n{}",
+                    folder.display(),
+                    indented(&commands)
+                );
                 ExitCode::SUCCESS
             }
             Decision::Unknown => {
-                println!("{}: not trusted; `hotsave trust` would allow\n{}", folder.display(), indented(&commands));
+                println!(
+                    "{}: not trusted; `hotsave trust` would allow\n{}",
+                    folder.display(),
+                    indented(&commands)
+                );
                 ExitCode::from(1)
             }
             Decision::Changed { trusted } => {
@@ -55,7 +67,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         });
     }
     state.grant(&folder, &commands)?;
-    println!("{}: trusted to run\n{}", folder.display(), indented(&commands));
+    println!(
+        "{}: trusted to run\n{}",
+        folder.display(),
+        indented(&commands)
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,7 +81,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// The file is there and invalid: nobody can agree to commands that cannot be read.
 fn configuration(folder: &std::path::Path) -> anyhow::Result<Config> {
     let file: Arc<std::path::Path> = Arc::from(folder.join("hotsave.toml"));
-    let Ok(bytes) = std::fs::read(&file) else { return Ok(Config::default()) };
+    let Ok(bytes) = std::fs::read(&file) else {
+        return Ok(Config::default());
+    };
     let (config, problems) = config::read(&file, &SourceText::new(bytes));
     config.ok_or_else(|| {
         let first = problems.first();
@@ -76,5 +94,9 @@ fn configuration(folder: &std::path::Path) -> anyhow::Result<Config> {
 }
 
 fn indented(lines: &str) -> String {
-    lines.lines().map(|it| format!("  {it}")).collect::<Vec<_>>().join("\n")
+    lines
+        .lines()
+        .map(|it| format!("  {it}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -9,7 +9,7 @@ use tower_lsp::lsp_types::{
     WorkspaceFolder,
 };
 
-use super::uri;
+use crate::uri;
 use crate::workspace::{
     event::{Edit, Folder, RequestError, Trust},
     position,

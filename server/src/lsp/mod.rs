@@ -17,7 +17,6 @@ mod parent;
 mod session;
 mod settings;
 mod to_proto;
-pub(crate) mod uri;
 
 use std::{
     sync::{Arc, atomic::Ordering},

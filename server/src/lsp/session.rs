@@ -12,7 +12,8 @@ use std::{
 
 use crossbeam_channel::Sender;
 
-use super::{capabilities::Client, uri::Spellings};
+use super::capabilities::Client;
+use crate::uri::Spellings;
 use crate::workspace::{
     event::{EditorMessage, Event, StopCause},
     position::Encoding,

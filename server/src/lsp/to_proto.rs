@@ -155,11 +155,11 @@ pub(super) fn lens(it: Lens) -> CodeLens {
     let argument = serde_json::to_value(it.argument).ok();
     CodeLens {
         range: Range::new(place, place),
-        command: Some(Command::new(
-            it.title,
-            it.command.id().to_owned(),
-            argument.map(|it| vec![it]),
-        )),
+        command: Some(Command {
+            title: it.title,
+            command: it.command.id().to_owned(),
+            arguments: argument.map(|it| vec![it]),
+        }),
         data: None,
     }
 }
@@ -270,27 +270,14 @@ fn diagnostic(it: &Problem, session: &Session) -> Value {
     Value::Object(fields)
 }
 
-/// The message, its first line with the nearest other place folded in, because many clients show one line and no places.
-/// For a client that shows no related places the others follow, a line each.
+/// The message, which names its nearest cause in the first line where it has one. For a client that shows no related
+/// places all of them follow, a line each.
 fn message(it: &Problem, shows_related: bool) -> String {
-    let (first, rest) = it.message.split_once('\n').unwrap_or((&it.message, ""));
-    let elsewhere = it
-        .related
-        .iter()
-        .find(|other| line_of(&other.place) != line_of(&it.place));
-    let folded = elsewhere
-        .map(|it| format!(" ({})", told(it)))
-        .unwrap_or_default();
-    let mut lines = vec![format!("{first}{folded}")];
-    lines.extend(rest.lines().map(str::to_owned));
-    if !shows_related {
-        let others = it
-            .related
-            .iter()
-            .filter(|it| elsewhere.is_none_or(|folded| !std::ptr::eq(folded, *it)));
-        lines.extend(others.map(told));
+    if shows_related {
+        return it.message.clone();
     }
-    lines.join("\n")
+    let lines = std::iter::once(it.message.clone()).chain(it.related.iter().map(told));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn told(it: &Related) -> String {
@@ -410,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_with_related_places_gets_them_and_one_folded_in() {
+    fn a_client_with_related_places_gets_them() {
         let can = json!({ "relatedInformation": true, "dataSupport": true });
         let session = session(json!({ "textDocument": { "publishDiagnostics": can } }));
         session.spellings.learn("file:///g/main%2Elua");
@@ -422,7 +409,7 @@ mod tests {
         let it = &published["diagnostics"][0];
         assert_eq!(
             it["message"],
-            "attempt to index a nil value (global 'x') (main.lua:3: required here)\nhint"
+            "attempt to index a nil value (global 'x')\nhint"
         );
         assert_eq!(
             (&it["source"], &it["code"], &it["severity"]),
@@ -443,7 +430,12 @@ mod tests {
         let lines: Vec<_> = it["message"].as_str().unwrap().lines().collect();
         assert_eq!(
             lines[1..],
-            ["hint", "enemy.lua:1: in main chunk", "boot.lua:1: run here"]
+            [
+                "hint",
+                "enemy.lua:1: in main chunk",
+                "main.lua:3: required here",
+                "boot.lua:1: run here"
+            ]
         );
         assert_eq!((it.get("relatedInformation"), it.get("data")), (None, None));
     }

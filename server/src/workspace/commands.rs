@@ -2,12 +2,7 @@
 //!
 //! Every answer comes after the outcome, so that scripts can wait (editors specification, 3.3).
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Instant};
 
 use hotsave_engine::outcome::{Outcome, Tag};
 use hotsave_protocol::{Cause, Command};
@@ -55,14 +50,22 @@ impl Domain {
             }
             Command::ReloadAll => self.ask(now, Force::All, reply, around),
             Command::Pause => {
-                let word = if self.settler.pause() { "paused" } else { "already paused" };
+                let word = if self.settler.pause() {
+                    "paused"
+                } else {
+                    "already paused"
+                };
                 if word != "paused" {
                     tracing::warn!("pause: {word}");
                 }
                 reply.send(Ok(answer(self, word, None)));
             }
             Command::Resume => {
-                let word = if self.settler.resume(now) { "resumed" } else { "was not paused" };
+                let word = if self.settler.resume(now) {
+                    "resumed"
+                } else {
+                    "was not paused"
+                };
                 if word != "resumed" {
                     tracing::warn!("resume: {word}");
                 }
@@ -82,7 +85,10 @@ impl Domain {
                 }
                 Err(error) => {
                     let message = format!("cannot write the trust store: {error}");
-                    reply.send(Err(RequestError::Failed { code: "state", message }));
+                    reply.send(Err(RequestError::Failed {
+                        code: "state",
+                        message,
+                    }));
                 }
             },
             Command::Explain => reply.send(super::explain::explain(self, None).map(|it| Answer {
@@ -129,7 +135,14 @@ impl Gathering {
                 (Reply(sender), receiver)
             })
             .unzip();
-        (replies, Self { parts, answers: Vec::new(), reply: Some(reply) })
+        (
+            replies,
+            Self {
+                parts,
+                answers: Vec::new(),
+                reply: Some(reply),
+            },
+        )
     }
 
     /// Takes in what has come; returns whether the command is answered, or withdrawn. The worst outcome speaks for all.
@@ -152,7 +165,9 @@ impl Gathering {
             Ok(answer) => answer.outcome.as_ref().map(|it| it.tag),
             Err(_) => Some(Tag::RolledBack),
         };
-        let worst = std::mem::take(&mut self.answers).into_iter().max_by_key(severity);
+        let worst = std::mem::take(&mut self.answers)
+            .into_iter()
+            .max_by_key(severity);
         if let Some((reply, worst)) = self.reply.take().zip(worst) {
             reply.send(worst);
         }

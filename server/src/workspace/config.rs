@@ -59,7 +59,14 @@ pub struct Settle {
 
 impl Default for Settle {
     fn default() -> Self {
-        Self { save_ms: 20, save_max_ms: 200, watch_ms: 50, watch_max_ms: 500, bulk_ms: 250, bulk_max_ms: 5000 }
+        Self {
+            save_ms: 20,
+            save_max_ms: 200,
+            watch_ms: 50,
+            watch_max_ms: 500,
+            bulk_ms: 250,
+            bulk_max_ms: 5000,
+        }
     }
 }
 
@@ -189,10 +196,13 @@ impl Config {
     /// its hash (design, section 3).
     #[must_use]
     pub fn commands(&self) -> String {
-        let mut lines = vec![format!("host {}", match self.lua.host {
-            HostChoice::Auto | HostChoice::Worker => "worker",
-            HostChoice::None => "none",
-        })];
+        let mut lines = vec![format!(
+            "host {}",
+            match self.lua.host {
+                HostChoice::Auto | HostChoice::Worker => "worker",
+                HostChoice::None => "none",
+            }
+        )];
         lines.extend(self.lua.entry.iter().map(|it| format!("entry {it}")));
         lines.join("\n")
     }
@@ -205,7 +215,11 @@ impl Config {
 #[must_use]
 pub fn read(path: &Arc<Path>, text: &SourceText) -> (Option<Config>, Vec<Problem>) {
     let problem = |severity, code, span: std::ops::Range<usize>, message: String| Problem {
-        place: Place { path: Arc::clone(path), text: text.clone(), span: byte_span(span) },
+        place: Place {
+            path: Arc::clone(path),
+            text: text.clone(),
+            span: byte_span(span),
+        },
         severity,
         code,
         message,
@@ -214,34 +228,52 @@ pub fn read(path: &Arc<Path>, text: &SourceText) -> (Option<Config>, Vec<Problem
     };
     let Some(source) = text.as_str() else {
         let message = "hotsave.toml is not UTF-8".to_owned();
-        return (None, vec![problem(Severity::Error, "config-syntax", 0..0, message)]);
+        return (
+            None,
+            vec![problem(Severity::Error, "config-syntax", 0..0, message)],
+        );
     };
     let tree = match DeTable::parse(source) {
         Ok(tree) => tree,
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
-            return (None, vec![problem(Severity::Error, "config-syntax", span, message)]);
+            return (
+                None,
+                vec![problem(Severity::Error, "config-syntax", span, message)],
+            );
         }
     };
     let mut problems = Vec::new();
     let schema = schema();
-    check_keys(tree.get_ref(), &schema, &schema, "", &mut |key, span, suggestion| {
-        let hint = suggestion.map(|it| format!("; did you mean `{it}`?")).unwrap_or_default();
-        let mut unknown = problem(
-            Severity::Warning,
-            "config-unknown-key",
-            span,
-            format!("unknown key `{key}`{hint}"),
-        );
-        unknown.data.extend(suggestion.map(|it| ("suggestion", it.to_owned())));
+    let mut unknown_keys = Vec::new();
+    check_keys(tree.get_ref(), &schema, &schema, "", &mut unknown_keys);
+    for UnknownKey {
+        name,
+        span,
+        suggestion,
+    } in unknown_keys
+    {
+        let hint = suggestion
+            .map(|it| format!("; did you mean `{it}`?"))
+            .unwrap_or_default();
+        let message = format!("unknown key `{name}`{hint}");
+        let mut unknown = problem(Severity::Warning, "config-unknown-key", span, message);
+        unknown
+            .data
+            .extend(suggestion.map(|it| ("suggestion", it.to_owned())));
         problems.push(unknown);
-    });
+    }
     match toml::from_str::<Config>(source) {
         Ok(config) => {
             problems.extend(check_values(&config).map(|(needle, message)| {
                 let start = source.find(needle).unwrap_or(0);
-                problem(Severity::Error, "config-value", start..start + needle.len(), message)
+                problem(
+                    Severity::Error,
+                    "config-value",
+                    start..start + needle.len(),
+                    message,
+                )
             }));
             let is_valid = problems.iter().all(|it| it.severity > Severity::Error);
             (is_valid.then_some(config), problems)
@@ -267,20 +299,38 @@ fn check_values(config: &Config) -> impl Iterator<Item = (&'static str, String)>
     let outside = |paths: &[String]| {
         paths
             .iter()
-            .find(|it| Path::new(it).is_absolute() || it.split(['/', '\\']).any(|part| part == ".."))
+            .find(|it| {
+                Path::new(it).is_absolute() || it.split(['/', '\\']).any(|part| part == "..")
+            })
             .cloned()
     };
     [
-        (lua.deadline_ms == 0).then(|| ("deadline_ms", "`deadline_ms` must be at least 1".to_owned())),
+        (lua.deadline_ms == 0)
+            .then(|| ("deadline_ms", "`deadline_ms` must be at least 1".to_owned())),
         (lua.memory_mb < 8).then(|| ("memory_mb", "`memory_mb` must be at least 8".to_owned())),
-        outside(&lua.entry).map(|it| ("entry", format!("`{it}` leaves the project; an entry lies below hotsave.toml"))),
-        lua.path
-            .iter()
-            .find(|it| !it.contains('?'))
-            .map(|it| ("path", format!("`{it}` has no `?`; a template looks like `src/?.lua`"))),
+        outside(&lua.entry).map(|it| {
+            (
+                "entry",
+                format!("`{it}` leaves the project; an entry lies below hotsave.toml"),
+            )
+        }),
+        lua.path.iter().find(|it| !it.contains('?')).map(|it| {
+            (
+                "path",
+                format!("`{it}` has no `?`; a template looks like `src/?.lua`"),
+            )
+        }),
     ]
     .into_iter()
     .flatten()
+}
+
+/// A key that the schema does not have.
+struct UnknownKey<'s> {
+    name: String,
+    /// Bytes of the key.
+    span: std::ops::Range<usize>,
+    suggestion: Option<&'s str>,
 }
 
 /// Walks the document beside its schema and reports each key the schema does not have.
@@ -289,17 +339,31 @@ fn check_keys<'s>(
     schema: &'s Value,
     root: &'s Value,
     prefix: &str,
-    report: &mut dyn FnMut(&str, std::ops::Range<usize>, Option<&'s str>),
+    unknown: &mut Vec<UnknownKey<'s>>,
 ) {
-    let Some(properties) = resolve(schema, root).get("properties").and_then(Value::as_object) else { return };
+    let Some(properties) = resolve(schema, root)
+        .get("properties")
+        .and_then(Value::as_object)
+    else {
+        return;
+    };
     for (key, value) in table {
         let name = key.get_ref().as_ref();
-        let full_name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+        let full_name = if prefix.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{prefix}.{name}")
+        };
         let Some(property) = properties.get(name) else {
-            report(&full_name, key.span(), nearest(name, properties.keys().map(String::as_str)));
+            let suggestion = nearest(name, properties.keys().map(String::as_str));
+            unknown.push(UnknownKey {
+                name: full_name,
+                span: key.span(),
+                suggestion,
+            });
             continue;
         };
-        check_value(value, property, root, &full_name, report);
+        check_value(value, property, root, &full_name, unknown);
     }
 }
 
@@ -308,14 +372,16 @@ fn check_value<'s>(
     schema: &'s Value,
     root: &'s Value,
     prefix: &str,
-    report: &mut dyn FnMut(&str, std::ops::Range<usize>, Option<&'s str>),
+    unknown: &mut Vec<UnknownKey<'s>>,
 ) {
     match value.get_ref() {
-        DeValue::Table(table) => check_keys(table, schema, root, prefix, report),
+        DeValue::Table(table) => check_keys(table, schema, root, prefix, unknown),
         DeValue::Array(items) => {
-            let Some(item_schema) = resolve(schema, root).get("items") else { return };
+            let Some(item_schema) = resolve(schema, root).get("items") else {
+                return;
+            };
             for item in items.iter() {
-                check_value(item, item_schema, root, prefix, report);
+                check_value(item, item_schema, root, prefix, unknown);
             }
         }
         _ => {}
@@ -324,8 +390,11 @@ fn check_value<'s>(
 
 /// Follows one `$ref` into `$defs`.
 fn resolve<'s>(schema: &'s Value, root: &'s Value) -> &'s Value {
-    let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { return schema };
-    root.pointer(reference.trim_start_matches('#')).unwrap_or(schema)
+    let Some(reference) = schema.get("$ref").and_then(Value::as_str) else {
+        return schema;
+    };
+    root.pointer(reference.trim_start_matches('#'))
+        .unwrap_or(schema)
 }
 
 /// The known name nearest to `name`, if one is near enough to be meant.
@@ -411,7 +480,14 @@ mod tests {
         assert_eq!(config, None);
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].code, "config-syntax");
-        assert_eq!(problems[0].place.text.line_column(problems[0].place.span.start).0, 0);
+        assert_eq!(
+            problems[0]
+                .place
+                .text
+                .line_column(problems[0].place.span.start)
+                .0,
+            0
+        );
     }
 
     #[test]

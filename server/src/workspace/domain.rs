@@ -190,12 +190,22 @@ impl Domain {
     }
 
     fn run_index_job(&self, files: Option<Vec<PathBuf>>, around: &Surroundings) {
-        let (domain, root, config_path) = (self.id, Arc::clone(&self.folder.path), Arc::clone(&self.config_path));
+        let (domain, root, config_path) = (
+            self.id,
+            Arc::clone(&self.folder.path),
+            Arc::clone(&self.config_path),
+        );
         around.pool.run(domain, "indexed the project", move || {
             let config_text = std::fs::read(&config_path).ok().map(SourceText::new);
-            let config = config_text.as_ref().and_then(|it| config::read(&config_path, it).0).unwrap_or_default();
+            let config = config_text
+                .as_ref()
+                .and_then(|it| config::read(&config_path, it).0)
+                .unwrap_or_default();
             let indexed = super::indexing::index(&root, &config, config_text, files);
-            JobDone::Indexed { domain, indexed: Box::new(indexed) }
+            JobDone::Indexed {
+                domain,
+                indexed: Box::new(indexed),
+            }
         });
     }
 
@@ -207,13 +217,27 @@ impl Domain {
         let is_first = self.units.is_none();
         self.units = Some(indexed.units);
         self.read_config(now, indexed.config.as_ref(), around);
-        self.problems.set_all(&Owner::Graph, self.generation, indexed.missing);
+        self.problems
+            .set_all(&Owner::Graph, self.generation, indexed.missing);
         for path in around.documents.paths() {
             self.check_buffer(&path, around);
         }
-        let cause = if is_first { protocol::Cause::Startup } else { protocol::Cause::Config };
-        if self.units.as_ref().is_some_and(|it| it.has_startup(&self.config)) && self.may_run() {
-            self.request(Request { force: Force::Startup, cause: Some(cause), ..Request::default() });
+        let cause = if is_first {
+            protocol::Cause::Startup
+        } else {
+            protocol::Cause::Config
+        };
+        if self
+            .units
+            .as_ref()
+            .is_some_and(|it| it.has_startup(&self.config))
+            && self.may_run()
+        {
+            self.request(Request {
+                force: Force::Startup,
+                cause: Some(cause),
+                ..Request::default()
+            });
         }
         self.start_next(now, around);
         around.say(Output::LensesChanged);
@@ -224,13 +248,16 @@ impl Domain {
         let empty = SourceText::new(Vec::new());
         let (config, problems) = config::read(&self.config_path, text.unwrap_or(&empty));
         self.config_is_invalid = config.is_none();
-        self.problems.set(&Owner::Config, &self.config_path, self.generation, problems);
+        self.problems
+            .set(&Owner::Config, &self.config_path, self.generation, problems);
         if let Some(config) = config {
             self.settler.set_windows(config.settle.windows());
             self.config = config;
         }
         self.decide_trust(around);
-        let reports = self.host.configure(now, &self.config, self.units.as_ref(), around);
+        let reports = self
+            .host
+            .configure(now, &self.config, self.units.as_ref(), around);
         self.take_reports(now, reports, around);
     }
 
@@ -243,8 +270,10 @@ impl Domain {
         };
         self.read_config(now, text, around);
         let (old, new) = (&before.lua, &self.config.lua);
-        let same_files = (&old.path, &old.ignore, &old.loaders, old.dialect) == (&new.path, &new.ignore, &new.loaders, new.dialect);
-        let same_host = (old.host, &old.entry, old.load, old.memory_mb) == (new.host, &new.entry, new.load, new.memory_mb);
+        let same_files = (&old.path, &old.ignore, &old.loaders, old.dialect)
+            == (&new.path, &new.ignore, &new.loaders, new.dialect);
+        let same_host = (old.host, &old.entry, old.load, old.memory_mb)
+            == (new.host, &new.entry, new.load, new.memory_mb);
         if !(same_files && same_host) {
             self.discard_host(now, around);
             self.run_index_job(None, around);
@@ -255,7 +284,11 @@ impl Domain {
     fn discard_host(&mut self, now: Instant, around: &Surroundings) {
         self.host.discard();
         if self.operation.is_some() {
-            self.finish(now, Outcome::new(Tag::Cancelled).because("the Lua host starts anew"), around);
+            self.finish(
+                now,
+                Outcome::new(Tag::Cancelled).because("the Lua host starts anew"),
+                around,
+            );
         }
         if let Some(units) = &mut self.units {
             units.forget_all();
@@ -266,14 +299,26 @@ impl Domain {
 
     /// Starts the host anew with what the configuration loads; state is gone, which is what was asked for.
     pub(super) fn restart_host(&mut self, now: Instant, around: &Surroundings) {
-        let names = self.units.as_ref().map(Units::running_paths).unwrap_or_default();
+        let names = self
+            .units
+            .as_ref()
+            .map(Units::running_paths)
+            .unwrap_or_default();
         self.discard_host(now, around);
-        let force = if self.units.as_ref().is_some_and(|it| it.has_startup(&self.config)) {
+        let force = if self
+            .units
+            .as_ref()
+            .is_some_and(|it| it.has_startup(&self.config))
+        {
             Force::Startup
         } else {
             Force::Files(names)
         };
-        self.request(Request { force, cause: Some(protocol::Cause::Command), ..Request::default() });
+        self.request(Request {
+            force,
+            cause: Some(protocol::Cause::Command),
+            ..Request::default()
+        });
     }
 
     /// The hosts as `hotsave/status` names them.
@@ -285,13 +330,20 @@ impl Domain {
             HostState::Absent if !self.may_run() => protocol::HostState::Untrusted,
             state => super::lua_host::spoken(state),
         };
-        vec![protocol::Host { name: "worker".to_owned(), kind: protocol::HostKind::Worker, state }]
+        vec![protocol::Host {
+            name: "worker".to_owned(),
+            kind: protocol::HostKind::Worker,
+            state,
+        }]
     }
 
     /// Why there is no host for this project, if there is none.
     pub(super) fn no_host_reason(&self) -> Option<String> {
         let units = self.units.as_ref().filter(|it| !it.runs_in_worker())?;
-        Some(format!("no host for {}: the worker is Lua 5.4, so this project is checked and not run", units.dialect().title()))
+        Some(format!(
+            "no host for {}: the worker is Lua 5.4, so this project is checked and not run",
+            units.dialect().title()
+        ))
     }
 
     // ---- trust --------------------------------------------------------------------------------------------------
@@ -300,7 +352,10 @@ impl Domain {
         self.trust = match self.editor_trust {
             Some(Trust::Granted) => Decision::Granted,
             Some(Trust::Denied) => Decision::Unknown,
-            None => around.options.state.decide(&self.folder.path, &self.config.commands()),
+            None => around
+                .options
+                .state
+                .decide(&self.folder.path, &self.config.commands()),
         };
         if self.may_run() {
             self.trust_was_missed = false;
@@ -316,14 +371,34 @@ impl Domain {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub(super) fn grant_trust(&mut self, now: Instant, around: &Surroundings) -> std::io::Result<()> {
-        around.options.state.grant(&self.folder.path, &self.config.commands())?;
+    pub(super) fn grant_trust(
+        &mut self,
+        now: Instant,
+        around: &Surroundings,
+    ) -> std::io::Result<()> {
+        around
+            .options
+            .state
+            .grant(&self.folder.path, &self.config.commands())?;
         self.editor_trust = self.editor_trust.map(|_| Trust::Granted);
         self.decide_trust(around);
-        let startup = if self.units.as_ref().is_some_and(|it| it.has_startup(&self.config)) { Force::Startup } else { Force::Nothing };
+        let startup = if self
+            .units
+            .as_ref()
+            .is_some_and(|it| it.has_startup(&self.config))
+        {
+            Force::Startup
+        } else {
+            Force::Nothing
+        };
         let cause = Some(protocol::Cause::Command);
         if startup == Force::Startup || self.refusals.files().next().is_some() {
-            self.request(Request { force: startup, retries: true, cause, ..Request::default() });
+            self.request(Request {
+                force: startup,
+                retries: true,
+                cause,
+                ..Request::default()
+            });
         }
         self.start_next(now, around);
         Ok(())
@@ -340,9 +415,19 @@ impl Domain {
     }
 
     /// The editor saved `path` with this text.
-    pub(super) fn saved(&mut self, now: Instant, path: &Arc<Path>, text: SourceText, around: &Surroundings) {
+    pub(super) fn saved(
+        &mut self,
+        now: Instant,
+        path: &Arc<Path>,
+        text: SourceText,
+        around: &Surroundings,
+    ) {
         let is_automatic = self.automatic_saves.remove(path);
-        let change = Change { path: Arc::clone(path), content: Content::Text(text), source: Source::Save };
+        let change = Change {
+            path: Arc::clone(path),
+            content: Content::Text(text),
+            source: Source::Save,
+        };
         let reloads = match self.settings.reload_on {
             ReloadOn::Save => true,
             ReloadOn::ManualSave => !is_automatic,
@@ -374,6 +459,17 @@ impl Domain {
                 return;
             }
         };
+        // A file that is truncated and written again passes through other contents on its way back.
+        let is_watched = matches!(change.source, Source::Watcher | Source::Bulk);
+        let is_known = self
+            .units
+            .as_ref()
+            .is_some_and(|it| it.knows(&change.path, &change.content));
+        let is_refused = self.refusals.files().any(|(path, _)| *path == change.path);
+        if is_watched && is_known && !is_refused {
+            self.settler.withdraw(&change.path);
+            return;
+        }
         if change.path == self.config_path {
             self.config_changed(now, &change.content, around);
             return;
@@ -392,7 +488,8 @@ impl Domain {
             Content::Text(text) => Some(text),
             Content::Removed => None,
         };
-        self.refusals.refuse(BTreeMap::from([(change.path, text)]), Vec::new(), false);
+        self.refusals
+            .refuse(BTreeMap::from([(change.path, text)]), Vec::new(), false);
     }
 
     /// Whether a file is any of this domain's business.
@@ -408,27 +505,42 @@ impl Domain {
         }
         let domain = self.id;
         around.pool.run(domain, "read changed files", move || {
-            let changes = paths.iter().map(|it| jobs::read_change(it, source)).collect();
+            let changes = paths
+                .iter()
+                .map(|it| jobs::read_change(it, source))
+                .collect();
             JobDone::Read { domain, changes }
         });
     }
 
     /// Reads everything below `directory` anew and compares.
     pub(super) fn rescan(&self, directory: &Path, around: &Surroundings) {
-        let (domain, root, directory) = (self.id, Arc::clone(&self.folder.path), directory.to_path_buf());
+        let (domain, root, directory) = (
+            self.id,
+            Arc::clone(&self.folder.path),
+            directory.to_path_buf(),
+        );
         let known = self.files_below(&directory);
         let ignore = self.config.lua.ignore.clone();
         around.pool.run(domain, "compared all files", move || {
-            let found = super::indexing::lua_files(&root, &ignore).into_iter().filter(|it| it.starts_with(&directory));
+            let found = super::indexing::lua_files(&root, &ignore)
+                .into_iter()
+                .filter(|it| it.starts_with(&directory));
             let paths: BTreeSet<Arc<Path>> = found.chain(known).collect();
-            let changes = paths.iter().map(|it| jobs::read_change(it, Source::Bulk)).collect();
+            let changes = paths
+                .iter()
+                .map(|it| jobs::read_change(it, Source::Bulk))
+                .collect();
             JobDone::Read { domain, changes }
         });
     }
 
     /// The known files below a directory.
     pub(super) fn files_below(&self, directory: &Path) -> Vec<Arc<Path>> {
-        self.units.as_ref().map(|it| it.files_below(directory)).unwrap_or_default()
+        self.units
+            .as_ref()
+            .map(|it| it.files_below(directory))
+            .unwrap_or_default()
     }
 
     pub(super) fn set_lock(&mut self, now: Instant, is_held: bool) {
@@ -472,7 +584,9 @@ impl Domain {
             if let Some(set) = self.settler.take(now) {
                 self.request(Request::of_changes(set.changes, set.source));
             }
-            let Some(started) = self.slot.start() else { return };
+            let Some(started) = self.slot.start() else {
+                return;
+            };
             tracing::debug!("starting: {}", started.cause);
             if started.request.is_withdrawn() {
                 self.slot.abandon();
@@ -484,11 +598,24 @@ impl Domain {
 
     fn start(&mut self, now: Instant, request: Request, around: &Surroundings) {
         self.generation = self.generation.next();
-        around.options.state.used_generation(&self.folder.path, self.first_generation, self.generation);
+        around.options.state.used_generation(
+            &self.folder.path,
+            self.first_generation,
+            self.generation,
+        );
         let cause = request.cause.unwrap_or(protocol::Cause::Command);
-        let trigger: Vec<Arc<Path>> = request.changes.iter().take(100).map(|it| Arc::clone(&it.path)).collect();
+        let trigger: Vec<Arc<Path>> = request
+            .changes
+            .iter()
+            .take(100)
+            .map(|it| Arc::clone(&it.path))
+            .collect();
         let is_full = matches!(request.force, Force::All | Force::Startup);
-        let kind = if is_full { protocol::ReloadKind::Full } else { protocol::ReloadKind::Hot };
+        let kind = if is_full {
+            protocol::ReloadKind::Full
+        } else {
+            protocol::ReloadKind::Hot
+        };
         around.say(Output::Started(Started {
             workspace: Arc::clone(&self.workspace),
             generation: self.generation,
@@ -501,7 +628,10 @@ impl Domain {
 
         let mut changes = request.changes;
         if request.retries || is_full {
-            let refused = self.refusals.files().filter(|(path, _)| !changes.iter().any(|it| it.path == **path));
+            let refused = self
+                .refusals
+                .files()
+                .filter(|(path, _)| !changes.iter().any(|it| it.path == **path));
             let refused: Vec<Change> = refused
                 .map(|(path, text)| Change {
                     path: Arc::clone(path),
@@ -513,12 +643,16 @@ impl Domain {
         }
         for change in &changes {
             let problems = units.take_in(change);
-            self.problems.set(&Owner::Syntax, &change.path, self.generation, problems);
-            operation.files.insert(Arc::clone(&change.path), change.content.clone());
+            self.problems
+                .set(&Owner::Syntax, &change.path, self.generation, problems);
+            operation
+                .files
+                .insert(Arc::clone(&change.path), change.content.clone());
         }
         let graph_problems = units.take_graph_problems();
         for (path, problems) in graph_problems {
-            self.problems.set(&Owner::Graph, &path, self.generation, problems);
+            self.problems
+                .set(&Owner::Graph, &path, self.generation, problems);
         }
         operation.force = request.force;
         operation.changes = changes;
@@ -530,7 +664,9 @@ impl Domain {
     /// the rest does not need.
     pub(super) fn go_on(&mut self, now: Instant, around: &Surroundings) {
         let may_run = self.may_run();
-        let (Some(operation), Some(units)) = (&mut self.operation, &mut self.units) else { return };
+        let (Some(operation), Some(units)) = (&mut self.operation, &mut self.units) else {
+            return;
+        };
         let has_host = self.config.lua.host != HostChoice::None && units.runs_in_worker();
         let plan = units.plan(&Ask {
             changes: &operation.changes,
@@ -557,7 +693,11 @@ impl Domain {
             Verdict::Run(_) if !may_run => {
                 self.trust_was_missed = true;
                 let reason = "this folder is not trusted to run programs; allow it with `hotsave trust` or hotsave.trust";
-                self.finish(now, Outcome::new(Tag::Rejected).at(Stage::Trust).because(reason), around);
+                self.finish(
+                    now,
+                    Outcome::new(Tag::Rejected).at(Stage::Trust).because(reason),
+                    around,
+                );
             }
             Verdict::Run(transaction) => {
                 let mut update = transaction.update.clone();
@@ -573,14 +713,20 @@ impl Domain {
 
     /// Ends the running generation. What the outcome means for files and units has been noted before.
     pub(super) fn finish(&mut self, now: Instant, outcome: Outcome, around: &Surroundings) {
-        let Some(operation) = self.operation.take() else { return };
+        let Some(operation) = self.operation.take() else {
+            return;
+        };
         self.slot.abandon();
         if operation.has_applied() {
             self.last_good = self.generation;
         }
-        let is_refused = matches!(outcome.tag, Tag::Rejected | Tag::RolledBack | Tag::NeedsRestart);
+        let is_refused = matches!(
+            outcome.tag,
+            Tag::Rejected | Tag::RolledBack | Tag::NeedsRestart
+        );
         if is_refused {
-            let is_failing = outcome.stage != Some(Stage::Trust) && outcome.tag != Tag::NeedsRestart;
+            let is_failing =
+                outcome.stage != Some(Stage::Trust) && outcome.tag != Tag::NeedsRestart;
             let files = operation.files.iter().map(|(path, content)| {
                 let text = match content {
                     Content::Text(text) => Some(text.clone()),
@@ -588,7 +734,8 @@ impl Domain {
                 };
                 (Arc::clone(path), text)
             });
-            self.refusals.refuse(files.collect(), operation.problems.clone(), is_failing);
+            self.refusals
+                .refuse(files.collect(), operation.problems.clone(), is_failing);
         } else if matches!(outcome.tag, Tag::Applied | Tag::Unchanged) {
             for path in operation.files.keys() {
                 self.refusals.resolve(path);
@@ -596,7 +743,8 @@ impl Domain {
         }
         let mut problems = self.refusals.problems();
         problems.extend(self.units.iter().flat_map(Units::warnings));
-        self.problems.set_all(&Owner::Host("worker".to_owned()), self.generation, problems);
+        self.problems
+            .set_all(&Owner::Host("worker".to_owned()), self.generation, problems);
         // Diagnostics of a generation leave before its finish (editors specification, 4.5).
         self.publish_problems(around);
         let duration = now.saturating_duration_since(operation.began);
@@ -610,8 +758,15 @@ impl Domain {
             duration,
         };
         around.say(Output::Finished(Box::new(finished)));
-        let level = if is_refused { Level::Error } else { Level::Info };
-        around.say(Output::Log { level, text: message.clone() });
+        let level = if is_refused {
+            Level::Error
+        } else {
+            Level::Info
+        };
+        around.say(Output::Log {
+            level,
+            text: message.clone(),
+        });
         around.say(Output::LensesChanged);
         self.last_explanation = Some(account);
         for reply in operation.replies {
@@ -623,10 +778,13 @@ impl Domain {
 
     /// Checks the unsaved text of a document.
     pub(super) fn check_buffer(&mut self, path: &Arc<Path>, around: &Surroundings) {
-        let Some(document) = around.documents.get(path) else { return };
+        let Some(document) = around.documents.get(path) else {
+            return;
+        };
         if *path == self.config_path {
             let (_, problems) = config::read(path, &document.text);
-            self.problems.set(&Owner::Config, path, self.generation, problems);
+            self.problems
+                .set(&Owner::Config, path, self.generation, problems);
             return;
         }
         if !self.concerns(path) && &*document.language != "lua" {
@@ -634,15 +792,22 @@ impl Domain {
         }
         let dialect = self.units.as_ref().map_or(Dialect::Lua54, Units::dialect);
         let problems = super::units::syntax_problems(path, &document.text, dialect);
-        self.problems.set(&Owner::Syntax, path, self.generation, problems);
-        if let Some(problems) = self.units.as_ref().and_then(|it| it.graph_problems(path, &document.text)) {
-            self.problems.set(&Owner::Graph, path, self.generation, problems);
+        self.problems
+            .set(&Owner::Syntax, path, self.generation, problems);
+        if let Some(problems) = self
+            .units
+            .as_ref()
+            .and_then(|it| it.graph_problems(path, &document.text))
+        {
+            self.problems
+                .set(&Owner::Graph, path, self.generation, problems);
         }
     }
 
     /// A closed buffer does not count any more: the file does.
     pub(super) fn closed(&mut self, path: &Arc<Path>, around: &Surroundings) {
-        self.problems.set(&Owner::Syntax, path, self.generation, Vec::new());
+        self.problems
+            .set(&Owner::Syntax, path, self.generation, Vec::new());
         if !path.exists() {
             self.problems.remove_file(path);
         } else if let Some(units) = &self.units {
@@ -655,7 +820,12 @@ impl Domain {
                     Content::Text(text) => super::units::syntax_problems(&path, text, dialect),
                     Content::Removed => Vec::new(),
                 };
-                JobDone::Checked { domain, path, generation, problems }
+                JobDone::Checked {
+                    domain,
+                    path,
+                    generation,
+                    problems,
+                }
             });
         }
     }
@@ -669,7 +839,8 @@ impl Domain {
         around: &Surroundings,
     ) {
         if around.documents.get(path).is_none() {
-            self.problems.set(&Owner::Syntax, path, generation, problems);
+            self.problems
+                .set(&Owner::Syntax, path, generation, problems);
         }
     }
 
@@ -683,7 +854,10 @@ impl Domain {
         for publication in self.problems.take_changes() {
             let document = around.documents.get(&publication.path);
             let judged_current = |it: &super::documents::Document| {
-                publication.problems.iter().all(|problem| problem.place.text == it.text)
+                publication
+                    .problems
+                    .iter()
+                    .all(|problem| problem.place.text == it.text)
             };
             let version = document.filter(judged_current).map(|it| it.version);
             around.say(Output::Problems(FileProblems {
@@ -737,10 +911,17 @@ impl Domain {
     pub(super) fn close(mut self, now: Instant, around: &Surroundings) {
         self.is_stopping = true;
         if self.operation.is_some() {
-            self.finish(now, Outcome::new(Tag::Cancelled).because("the folder was closed"), around);
+            self.finish(
+                now,
+                Outcome::new(Tag::Cancelled).because("the folder was closed"),
+                around,
+            );
         }
         self.problems.clear();
         self.publish_problems(around);
-        around.options.state.close_generations(&self.folder.path, self.generation);
+        around
+            .options
+            .state
+            .close_generations(&self.folder.path, self.generation);
     }
 }

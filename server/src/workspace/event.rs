@@ -85,19 +85,35 @@ pub enum EditorMessage {
     /// `initialized`: output may flow from here on.
     Ready,
     /// `didOpen`.
-    Opened { path: Arc<Path>, uri: String, language: String, version: i32, text: String },
+    Opened {
+        path: Arc<Path>,
+        uri: String,
+        language: String,
+        version: i32,
+        text: String,
+    },
     /// `didChange`.
-    Changed { path: Arc<Path>, version: i32, edits: Vec<Edit> },
+    Changed {
+        path: Arc<Path>,
+        version: i32,
+        edits: Vec<Edit>,
+    },
     /// `willSave`; `manual` unless the client saved by itself (delay, focus lost).
     WillSave { path: Arc<Path>, manual: bool },
     /// `didSave`; without text the document, or the file, holds it.
-    Saved { path: Arc<Path>, text: Option<String> },
+    Saved {
+        path: Arc<Path>,
+        text: Option<String>,
+    },
     /// `didClose`.
     Closed { path: Arc<Path> },
     /// `didChangeWatchedFiles`, `didCreateFiles`, `didRenameFiles`, `didDeleteFiles`: paths to look at again.
     FilesChanged { paths: Vec<Arc<Path>> },
     /// `didChangeWorkspaceFolders`.
-    Folders { added: Vec<Folder>, removed: Vec<Arc<Path>> },
+    Folders {
+        added: Vec<Folder>,
+        removed: Vec<Arc<Path>>,
+    },
     /// Client settings were read again.
     Settings(Box<Settings>),
     /// `workspace/executeCommand`.
@@ -110,9 +126,15 @@ pub enum EditorMessage {
         reply: Reply<Answer>,
     },
     /// `textDocument/codeLens`.
-    CodeLens { path: Arc<Path>, reply: Reply<Vec<Lens>> },
+    CodeLens {
+        path: Arc<Path>,
+        reply: Reply<Vec<Lens>>,
+    },
     /// `hotsave/explain`.
-    Explain { request: protocol::ExplainRequest, reply: Reply<Box<Explanation>> },
+    Explain {
+        request: protocol::ExplainRequest,
+        reply: Reply<Box<Explanation>>,
+    },
     /// `shutdown`: answered when everything that was started has ended.
     Shutdown { reply: Reply<()> },
     /// Debug builds only: panics in the loop, for the test of that path.
@@ -134,7 +156,10 @@ pub struct Lens {
 
 /// Why a request is not answered with a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields say what they are; each variant says when")]
+#[expect(
+    missing_docs,
+    reason = "the fields say what they are; each variant says when"
+)]
 pub enum RequestError {
     /// −32602: what is wrong with the argument.
     InvalidParams(String),

@@ -49,10 +49,19 @@ impl Account {
         if self.outcome.tag == Tag::Applied {
             let plural = if self.n_units == 1 { "" } else { "s" };
             let ms = self.duration.as_secs_f64() * 1000.0;
-            let _ = write!(line, " · {} module{plural} · {ms:.1} ms · {} kept", self.n_units, self.n_kept);
+            let _ = write!(
+                line,
+                " · {} module{plural} · {ms:.1} ms · {} kept",
+                self.n_units, self.n_kept
+            );
         } else if let Some(problem) = self.outcome.problems.first() {
             let (at, _) = problem.place.text.line_column(problem.place.span.start);
-            let file = problem.place.path.file_name().unwrap_or_default().to_string_lossy();
+            let file = problem
+                .place
+                .path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy();
             let first_line = problem.message.lines().next().unwrap_or_default();
             let _ = write!(line, ": {file}:{}: {first_line}", at + 1);
         } else if let Some(reason) = &self.outcome.reason {
@@ -68,17 +77,33 @@ impl Account {
             let _ = write!(text, "\n{} of {}", self.cause, names.join(", "));
         }
         for (path, unit) in &self.units {
-            let _ = write!(text, "\n{} {} ({})", unit.name, unit.decision, shown(root, path));
+            let _ = write!(
+                text,
+                "\n{} {} ({})",
+                unit.name,
+                unit.decision,
+                shown(root, path)
+            );
             for because in &unit.because {
                 let _ = write!(text, "\n  because {because}");
             }
             for note in &unit.state {
-                let values = [("base", &note.base), ("live", &note.live), ("source", &note.source)];
+                let values = [
+                    ("base", &note.base),
+                    ("live", &note.live),
+                    ("source", &note.source),
+                ];
                 let values: Vec<String> = values
                     .into_iter()
                     .filter_map(|(name, value)| value.as_ref().map(|it| format!("{name} {it}")))
                     .collect();
-                let _ = write!(text, "\n  {}: {} ({})", note.path, note.rule, values.join(", "));
+                let _ = write!(
+                    text,
+                    "\n  {}: {} ({})",
+                    note.path,
+                    note.rule,
+                    values.join(", ")
+                );
             }
         }
         for skipped in &self.skipped {
@@ -92,14 +117,23 @@ impl Account {
 ///
 /// # Errors
 /// Another generation was asked for: only the last one is remembered.
-pub(super) fn explain(domain: &Domain, generation: Option<u64>) -> Result<Box<Explanation>, RequestError> {
+pub(super) fn explain(
+    domain: &Domain,
+    generation: Option<u64>,
+) -> Result<Box<Explanation>, RequestError> {
     let account = domain.last_explanation.as_ref();
     let last = account.map_or(domain.generation, |it| it.generation);
     if let Some(asked) = generation.filter(|it| *it != last.number()) {
-        let message = format!("generation {asked} is not remembered; the last one is {}", last.number());
+        let message = format!(
+            "generation {asked} is not remembered; the last one is {}",
+            last.number()
+        );
         return Err(RequestError::InvalidParams(message));
     }
-    let text = account.map_or_else(|| "nothing was reloaded yet".to_owned(), |it| it.text(domain.root()));
+    let text = account.map_or_else(
+        || "nothing was reloaded yet".to_owned(),
+        |it| it.text(domain.root()),
+    );
     Ok(Box::new(Explanation {
         generation: last,
         outcome: account.map(|it| it.outcome.clone()),
@@ -114,7 +148,10 @@ pub(super) fn explain(domain: &Domain, generation: Option<u64>) -> Result<Box<Ex
 }
 
 fn shown(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).display().to_string()
+    path.strip_prefix(root)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// The outcome's word on a screen.

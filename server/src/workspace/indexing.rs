@@ -39,12 +39,19 @@ pub(super) fn index(
         .collect();
     let units = Units::index(root, config, &lua_files);
     let missing = units.missing_modules();
-    Indexed { config: config_text, units, missing, nested }
+    Indexed {
+        config: config_text,
+        units,
+        missing,
+        nested,
+    }
 }
 
 /// All Lua files of `root` that are not ignored.
 pub(super) fn lua_files(root: &Path, ignore: &[String]) -> Vec<Arc<Path>> {
     let files = Ignore::new(root, ignore).walk();
-    let lua_files = files.into_iter().filter(|it| it.extension().is_some_and(|extension| extension == "lua"));
+    let lua_files = files
+        .into_iter()
+        .filter(|it| it.extension().is_some_and(|extension| extension == "lua"));
     lua_files.map(Arc::from).collect()
 }

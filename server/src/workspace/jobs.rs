@@ -21,14 +21,22 @@ use hotsave_engine::{
 use super::domain::Indexed;
 
 /// What a finished job hands to the loop.
-#[expect(missing_docs, reason = "the fields say what they are; each variant says when")]
+#[expect(
+    missing_docs,
+    reason = "the fields say what they are; each variant says when"
+)]
 pub enum JobDone {
     /// The project's Lua files were read and indexed.
     Indexed { domain: u32, indexed: Box<Indexed> },
     /// Files that a watcher named were read.
     Read { domain: u32, changes: Vec<Change> },
     /// A file that is not open was checked.
-    Checked { domain: u32, path: Arc<Path>, generation: Generation, problems: Vec<Problem> },
+    Checked {
+        domain: u32,
+        path: Arc<Path>,
+        generation: Generation,
+        problems: Vec<Problem>,
+    },
     /// A job panicked; the text says which.
     Panicked { domain: u32, what: &'static str },
 }
@@ -58,7 +66,9 @@ impl Pool {
     #[must_use]
     pub fn new(done: &Sender<JobDone>) -> Self {
         let (jobs, queue) = unbounded::<(u32, &'static str, Job)>();
-        let n_threads = thread::available_parallelism().map_or(2, usize::from).min(4);
+        let n_threads = thread::available_parallelism()
+            .map_or(2, usize::from)
+            .min(4);
         for _ in 0..n_threads {
             let (queue, done) = (queue.clone(), done.clone());
             thread::spawn(move || {
@@ -77,7 +87,12 @@ impl Pool {
     }
 
     /// Queues `job`; `what` names it in the log if it panics.
-    pub fn run(&self, domain: u32, what: &'static str, job: impl FnOnce() -> JobDone + Send + 'static) {
+    pub fn run(
+        &self,
+        domain: u32,
+        what: &'static str,
+        job: impl FnOnce() -> JobDone + Send + 'static,
+    ) {
         let _ = self.jobs.send((domain, what, Box::new(job)));
     }
 }
@@ -95,5 +110,9 @@ pub fn read_change(path: &Arc<Path>, source: Source) -> Change {
             Content::Removed
         }
     };
-    Change { path: Arc::clone(path), content, source }
+    Change {
+        path: Arc::clone(path),
+        content,
+        source,
+    }
 }

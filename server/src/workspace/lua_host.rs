@@ -11,11 +11,7 @@ use hotsave_lua::{
 };
 use hotsave_protocol as protocol;
 
-use super::{
-    config::Config,
-    domain::Surroundings,
-    units::Units,
-};
+use super::{config::Config, domain::Surroundings, units::Units};
 
 /// The worker of one domain.
 pub(super) struct LuaHost {
@@ -52,14 +48,25 @@ impl LuaHost {
     ) -> Vec<Report> {
         self.templates = units.map(Units::templates).unwrap_or_default();
         self.memory_mb = config.lua.memory_mb;
-        self.settings.limits =
-            wire::Limits { deadline_ms: config.lua.deadline_ms, memory_mb: config.lua.memory_mb, ..wire::Limits::default() };
+        self.settings.limits = wire::Limits {
+            deadline_ms: config.lua.deadline_ms,
+            memory_mb: config.lua.memory_mb,
+            ..wire::Limits::default()
+        };
         let (spec, settings) = (self.spec(around), self.settings.clone());
-        self.host.as_mut().map(|it| it.configure(now, spec, settings)).unwrap_or_default()
+        self.host
+            .as_mut()
+            .map(|it| it.configure(now, spec, settings))
+            .unwrap_or_default()
     }
 
     /// Sends a transaction, starting the process if there is none.
-    pub(super) fn submit(&mut self, now: Instant, update: wire::Update, around: &Surroundings) -> Vec<Report> {
+    pub(super) fn submit(
+        &mut self,
+        now: Instant,
+        update: wire::Update,
+        around: &Surroundings,
+    ) -> Vec<Report> {
         let host = match self.host.take() {
             Some(host) => host,
             None => self.make(around),
@@ -75,11 +82,17 @@ impl LuaHost {
     }
 
     pub(super) fn handle(&mut self, now: Instant, event: HostEvent) -> Vec<Report> {
-        self.host.as_mut().map(|it| it.handle(now, event)).unwrap_or_default()
+        self.host
+            .as_mut()
+            .map(|it| it.handle(now, event))
+            .unwrap_or_default()
     }
 
     pub(super) fn tick(&mut self, now: Instant) -> Vec<Report> {
-        self.host.as_mut().map(|it| it.tick(now)).unwrap_or_default()
+        self.host
+            .as_mut()
+            .map(|it| it.tick(now))
+            .unwrap_or_default()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -95,7 +108,10 @@ impl LuaHost {
 
     /// Asks the process to end; it is killed after three seconds.
     pub(super) fn stop(&mut self, now: Instant) -> Vec<Report> {
-        self.host.as_mut().map(|it| it.stop(now)).unwrap_or_default()
+        self.host
+            .as_mut()
+            .map(|it| it.stop(now))
+            .unwrap_or_default()
     }
 
     /// Whether no process is left.
@@ -114,7 +130,9 @@ impl LuaHost {
 
     /// Why the process is gone, while it is.
     pub(super) fn lost_message(&self) -> Option<&str> {
-        self.lost.as_deref().filter(|_| self.state() == HostState::Crashed)
+        self.lost
+            .as_deref()
+            .filter(|_| self.state() == HostState::Crashed)
     }
 
     fn make(&self, around: &Surroundings) -> Host {
@@ -129,8 +147,21 @@ impl LuaHost {
     fn spec(&self, around: &Surroundings) -> SpawnSpec {
         let mut argv: Vec<OsString> = vec![around.options.program.clone().into()];
         let memory_mb = self.memory_mb.to_string();
-        argv.extend(["lua-host", "--path", &self.templates, "--memory-mb", &memory_mb].map(OsString::from));
-        SpawnSpec { argv, cwd: self.root.to_path_buf(), env: Vec::new() }
+        argv.extend(
+            [
+                "lua-host",
+                "--path",
+                &self.templates,
+                "--memory-mb",
+                &memory_mb,
+            ]
+            .map(OsString::from),
+        );
+        SpawnSpec {
+            argv,
+            cwd: self.root.to_path_buf(),
+            env: Vec::new(),
+        }
     }
 }
 

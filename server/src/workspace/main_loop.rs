@@ -72,7 +72,11 @@ struct Stopping {
 }
 
 impl MainLoop {
-    pub(super) fn new(inbox: Receiver<Event>, outputs: UnboundedSender<Output>, options: Options) -> Self {
+    pub(super) fn new(
+        inbox: Receiver<Event>,
+        outputs: UnboundedSender<Output>,
+        options: Options,
+    ) -> Self {
         let (host_sender, host_events) = unbounded();
         let (watch_sender, watch_events) = unbounded();
         let (done, jobs_done) = unbounded();
@@ -137,14 +141,27 @@ impl MainLoop {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let stop = self.stopping.as_ref().filter(|it| !it.is_done).map(|it| it.deadline);
-        self.domains.values().filter_map(Domain::next_deadline).chain(stop).min()
+        let stop = self
+            .stopping
+            .as_ref()
+            .filter(|it| !it.is_done)
+            .map(|it| it.deadline);
+        self.domains
+            .values()
+            .filter_map(Domain::next_deadline)
+            .chain(stop)
+            .min()
     }
 
     /// Serves every ready source once, then says what changed. Returns the exit code when all is over.
     fn turn(&mut self) -> Option<u8> {
         self.drain(|it| it.next_editor_event());
-        self.drain(|it| it.host_events.try_recv().ok().map(|(domain, event)| Event::Host(domain, event)));
+        self.drain(|it| {
+            it.host_events
+                .try_recv()
+                .ok()
+                .map(|(domain, event)| Event::Host(domain, event))
+        });
         let now = Instant::now();
         for domain in self.domains.values_mut() {
             domain.tick(now, &self.around);
@@ -212,18 +229,32 @@ impl MainLoop {
             }
             EditorMessage::Ready => {
                 self.is_ready = true;
-                let folders = self.start.as_ref().map(|it| it.folders.clone()).unwrap_or_default();
+                let folders = self
+                    .start
+                    .as_ref()
+                    .map(|it| it.folders.clone())
+                    .unwrap_or_default();
                 for folder in folders {
                     self.open_domain(folder);
                 }
             }
-            EditorMessage::Opened { path, uri, language, version, text } => {
+            EditorMessage::Opened {
+                path,
+                uri,
+                language,
+                version,
+                text,
+            } => {
                 documents.open(Arc::clone(&path), uri, language, version, text);
                 self.adopt(&path);
                 self.last_opened = Some(Arc::clone(&path));
                 self.edited.insert(path);
             }
-            EditorMessage::Changed { path, version, edits } => {
+            EditorMessage::Changed {
+                path,
+                version,
+                edits,
+            } => {
                 documents.change(&path, version, edits);
                 self.edited.insert(path);
             }
@@ -260,13 +291,20 @@ impl MainLoop {
                     let _ = self.around.outputs.send(Output::LensesChanged);
                 }
             }
-            EditorMessage::Command { command, path, argument, reply } => {
+            EditorMessage::Command {
+                command,
+                path,
+                argument,
+                reply,
+            } => {
                 self.command(now, command, path.as_ref(), &argument, reply);
             }
             EditorMessage::CodeLens { path, reply } => {
                 let document = documents.get(&path);
                 let domain = Self::innermost(&mut self.domains, &path);
-                let lenses = domain.zip(document).map(|(domain, it)| super::lenses::of(domain, &path, &it.uri));
+                let lenses = domain
+                    .zip(document)
+                    .map(|(domain, it)| super::lenses::of(domain, &path, &it.uri));
                 reply.send(Ok(lenses.unwrap_or_default()));
             }
             EditorMessage::Explain { request, reply } => {
@@ -277,7 +315,10 @@ impl MainLoop {
                 reply.send(answer);
             }
             EditorMessage::Shutdown { reply } => self.shutdown(now, reply),
-            #[expect(clippy::panic, reason = "the test of this very path, debug builds only")]
+            #[expect(
+                clippy::panic,
+                reason = "the test of this very path, debug builds only"
+            )]
             EditorMessage::Panic => panic!("asked for by a test"),
         }
     }
@@ -288,11 +329,16 @@ impl MainLoop {
         self.edited.insert(Arc::clone(path));
         let document = self.around.documents.get(path);
         let around = &self.around;
-        let Some(domain) = Self::innermost(&mut self.domains, path) else { return };
+        let Some(domain) = Self::innermost(&mut self.domains, path) else {
+            return;
+        };
         let saved = text.map(|it| SourceText::new(it.into_bytes()));
         match (document.map(|it| it.text), saved) {
             (Some(open), Some(saved)) if open != saved => {
-                tracing::warn!("the saved text of {} is not what the client had sent; reading the file", path.display());
+                tracing::warn!(
+                    "the saved text of {} is not what the client had sent; reading the file",
+                    path.display()
+                );
                 domain.read(vec![Arc::clone(path)], Source::Save, around);
             }
             (Some(text), _) | (None, Some(text)) => domain.saved(now, path, text, around),
@@ -303,7 +349,10 @@ impl MainLoop {
     // ---- domains ------------------------------------------------------------------------------------------------
 
     fn open_domain(&mut self, folder: Folder) {
-        if !self.is_ready || self.stopping.is_some() || self.domains.values().any(|it| *it.root() == folder.path) {
+        if !self.is_ready
+            || self.stopping.is_some()
+            || self.domains.values().any(|it| *it.root() == folder.path)
+        {
             return;
         }
         let Some(start) = &self.start else { return };
@@ -314,16 +363,28 @@ impl MainLoop {
             Watcher::Server => true,
             Watcher::Client | Watcher::Auto => !start.client_watches,
         };
-        let outer = Self::innermost(&mut self.domains, &folder.path).map(|it| Arc::clone(it.root()));
+        let outer =
+            Self::innermost(&mut self.domains, &folder.path).map(|it| Arc::clone(it.root()));
         if let Some(outer) = &outer {
-            tracing::info!("{} is a project of its own inside {}", folder.path.display(), outer.display());
+            tracing::info!(
+                "{} is a project of its own inside {}",
+                folder.path.display(),
+                outer.display()
+            );
         }
         let domain = Domain::open(id, folder, start, &self.around);
         // A nested project lies below a root that is watched already.
         let is_watched_from_outside = outer.is_some();
         let mut waits_for_watcher = false;
-        if let Some(watch) = self.watch.as_mut().filter(|_| watches && !is_watched_from_outside) {
-            watch.add_root(WatchRoot { path: domain.root().to_path_buf(), ignore: Vec::new() });
+        if let Some(watch) = self
+            .watch
+            .as_mut()
+            .filter(|_| watches && !is_watched_from_outside)
+        {
+            watch.add_root(WatchRoot {
+                path: domain.root().to_path_buf(),
+                ignore: Vec::new(),
+            });
             waits_for_watcher = true;
         }
         domain.index(waits_for_watcher, &self.around);
@@ -332,8 +393,12 @@ impl MainLoop {
 
     /// Closes the domain of a folder and those below it.
     fn close_domains(&mut self, now: Instant, folder: &Path) {
-        let ids: Vec<u32> =
-            self.domains.iter().filter(|(_, it)| it.root().starts_with(folder)).map(|(id, _)| *id).collect();
+        let ids: Vec<u32> = self
+            .domains
+            .iter()
+            .filter(|(_, it)| it.root().starts_with(folder))
+            .map(|(id, _)| *id)
+            .collect();
         for id in ids {
             if let Some(domain) = self.domains.remove(&id) {
                 if let Some(watch) = &mut self.watch {
@@ -350,9 +415,18 @@ impl MainLoop {
         if path.is_relative() || Self::innermost(&mut self.domains, path).is_some() {
             return;
         }
-        let Some(root) = path.ancestors().skip(1).find(|it| it.join("hotsave.toml").is_file()) else { return };
+        let Some(root) = path
+            .ancestors()
+            .skip(1)
+            .find(|it| it.join("hotsave.toml").is_file())
+        else {
+            return;
+        };
         let uri = super::folder_uri(root);
-        self.open_domain(Folder { path: Arc::from(root), uri });
+        self.open_domain(Folder {
+            path: Arc::from(root),
+            uri,
+        });
     }
 
     fn domain_of(&mut self, path: &Path) -> Option<&mut Domain> {
@@ -360,7 +434,10 @@ impl MainLoop {
     }
 
     /// The domain with the longest root above `path`.
-    fn innermost<'d>(domains: &'d mut BTreeMap<u32, Domain>, path: &Path) -> Option<&'d mut Domain> {
+    fn innermost<'d>(
+        domains: &'d mut BTreeMap<u32, Domain>,
+        path: &Path,
+    ) -> Option<&'d mut Domain> {
         domains
             .values_mut()
             .filter(|it| path.starts_with(it.root()))
@@ -387,7 +464,11 @@ impl MainLoop {
         match event.kind {
             Kind::Ready { files } => {
                 let around = &self.around;
-                if let Some(domain) = self.domains.values_mut().find(|it| **it.root() == *event.root) {
+                if let Some(domain) = self
+                    .domains
+                    .values_mut()
+                    .find(|it| **it.root() == *event.root)
+                {
                     domain.index_files(files, around);
                 }
             }
@@ -397,23 +478,37 @@ impl MainLoop {
             }
             Kind::Gone { directory, .. } => self.look_again_below(&directory),
             Kind::Rescan { directory, .. } => {
-                for domain in self.domains.values_mut().filter(|it| directory.starts_with(it.root()) || it.root().starts_with(&directory)) {
+                for domain in self.domains.values_mut().filter(|it| {
+                    directory.starts_with(it.root()) || it.root().starts_with(&directory)
+                }) {
                     domain.rescan(&directory, &self.around);
                 }
             }
             Kind::Lock { held } => {
-                for domain in self.domains.values_mut().filter(|it| it.root().starts_with(&event.root)) {
+                for domain in self
+                    .domains
+                    .values_mut()
+                    .filter(|it| it.root().starts_with(&event.root))
+                {
                     domain.set_lock(now, held);
                 }
             }
             Kind::Degraded { message } => {
                 tracing::warn!("{message}");
-                for domain in self.domains.values_mut().filter(|it| it.root().starts_with(&event.root)) {
+                for domain in self
+                    .domains
+                    .values_mut()
+                    .filter(|it| it.root().starts_with(&event.root))
+                {
                     domain.set_watch_warning(Some(message.clone()), &self.around);
                 }
             }
             Kind::Recovered => {
-                for domain in self.domains.values_mut().filter(|it| it.root().starts_with(&event.root)) {
+                for domain in self
+                    .domains
+                    .values_mut()
+                    .filter(|it| it.root().starts_with(&event.root))
+                {
                     domain.set_watch_warning(None, &self.around);
                 }
             }
@@ -424,7 +519,10 @@ impl MainLoop {
         let mut by_domain: BTreeMap<u32, Vec<Arc<Path>>> = BTreeMap::new();
         for path in paths {
             if let Some(domain) = Self::innermost(&mut self.domains, path) {
-                by_domain.entry(domain.id()).or_default().push(Arc::clone(path));
+                by_domain
+                    .entry(domain.id())
+                    .or_default()
+                    .push(Arc::clone(path));
             }
         }
         for (id, paths) in by_domain {
@@ -449,7 +547,10 @@ impl MainLoop {
         match done {
             JobDone::Panicked { what, .. } => {
                 let text = format!("hotsave failed while it {what}; the log has more");
-                let _ = self.around.outputs.send(Output::Message { level: Level::Error, text });
+                let _ = self.around.outputs.send(Output::Message {
+                    level: Level::Error,
+                    text,
+                });
             }
             JobDone::Indexed { indexed, .. } => {
                 let nested = indexed.nested.clone();
@@ -461,7 +562,12 @@ impl MainLoop {
                     self.open_domain(Folder { path: root, uri });
                 }
             }
-            JobDone::Checked { path, generation, problems, .. } => {
+            JobDone::Checked {
+                path,
+                generation,
+                problems,
+                ..
+            } => {
                 if let Some(domain) = self.domains.get_mut(&id) {
                     domain.checked(&path, generation, problems, &self.around);
                 }
@@ -488,16 +594,24 @@ impl MainLoop {
     ) {
         let workspace = argument.workspace.as_deref();
         let ids: Vec<u32> = if let Some(path) = path {
-            Self::innermost(&mut self.domains, path).map(|it| it.id()).into_iter().collect()
+            Self::innermost(&mut self.domains, path)
+                .map(|it| it.id())
+                .into_iter()
+                .collect()
         } else if workspace.is_some() || commands::is_of_one_domain(command) {
-            self.domain_named(workspace).map(|it| it.id()).into_iter().collect()
+            self.domain_named(workspace)
+                .map(|it| it.id())
+                .into_iter()
+                .collect()
         } else {
             self.domains.keys().copied().collect()
         };
         let replies = match ids.len() {
             0 => {
                 let message = match (path, workspace) {
-                    (Some(path), _) => format!("{} belongs to no project that is open", path.display()),
+                    (Some(path), _) => {
+                        format!("{} belongs to no project that is open", path.display())
+                    }
                     (None, Some(workspace)) => format!("no workspace {workspace} is open"),
                     (None, None) => "no folder is open".to_owned(),
                 };
@@ -564,7 +678,12 @@ impl MainLoop {
         for domain in self.domains.values_mut() {
             domain.begin_stop(now, &self.around);
         }
-        self.stopping = Some(Stopping { deadline: now + STOP_LIMIT, reply: None, exit_code, is_done: false });
+        self.stopping = Some(Stopping {
+            deadline: now + STOP_LIMIT,
+            reply: None,
+            exit_code,
+            is_done: false,
+        });
     }
 
     /// Closes everything once the hosts have ended or their time is up.
@@ -576,9 +695,15 @@ impl MainLoop {
             domain.go_on_stopping(now, &self.around);
         }
         let stopping = self.stopping.as_mut()?;
-        if !stopping.is_done && (now >= stopping.deadline || self.domains.values().all(Domain::is_stopped)) {
+        if !stopping.is_done
+            && (now >= stopping.deadline || self.domains.values().all(Domain::is_stopped))
+        {
             stopping.is_done = true;
-            let roots: Vec<Arc<Path>> = self.domains.values().map(|it| Arc::clone(it.root())).collect();
+            let roots: Vec<Arc<Path>> = self
+                .domains
+                .values()
+                .map(|it| Arc::clone(it.root()))
+                .collect();
             for root in roots {
                 self.close_domains(now, &root);
             }

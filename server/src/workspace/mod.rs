@@ -64,7 +64,10 @@ impl Options {
     #[must_use]
     pub fn of_environment() -> Self {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hotsave"));
-        Self { state: StateDir::of_environment(), program }
+        Self {
+            state: StateDir::of_environment(),
+            program,
+        }
     }
 }
 
@@ -78,7 +81,10 @@ pub fn spawn(outputs: UnboundedSender<Output>, options: Options) -> Sender<Event
         let exit_code = catch_unwind(AssertUnwindSafe(|| main_loop.run())).unwrap_or_else(|_| {
             // Unwinding has dropped the domains and with them every process.
             let text = "hotsave failed and ends; the log says where".to_owned();
-            let _ = outputs.send(Output::Message { level: Level::Error, text });
+            let _ = outputs.send(Output::Message {
+                level: Level::Error,
+                text,
+            });
             EXIT_PANICKED
         });
         let _ = outputs.send(Output::Ended { exit_code });
@@ -88,5 +94,5 @@ pub fn spawn(outputs: UnboundedSender<Output>, options: Options) -> Sender<Event
 
 /// The URI of a folder that the client has not named.
 fn folder_uri(folder: &std::path::Path) -> String {
-    crate::lsp::uri::from_path(folder)
+    crate::uri::from_path(folder)
 }

@@ -9,7 +9,10 @@ use hotsave_protocol as protocol;
 
 /// What the loop tells its front end.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the fields say what they are; each variant says when")]
+#[expect(
+    missing_docs,
+    reason = "the fields say what they are; each variant says when"
+)]
 pub enum Output {
     /// Settling ended and a reload began. Followed by exactly one [`Output::Finished`] of the same generation.
     Started(Started),

@@ -36,8 +36,19 @@ use super::{
 const BATCH_BYTES: usize = 4 << 20;
 
 /// Modules that the worker has without a file.
-const STANDARD: [&str; 11] =
-    ["_G", "coroutine", "debug", "hot", "hotsave", "io", "math", "os", "package", "string", "table"];
+const STANDARD: [&str; 11] = [
+    "_G",
+    "coroutine",
+    "debug",
+    "hot",
+    "hotsave",
+    "io",
+    "math",
+    "os",
+    "package",
+    "string",
+    "table",
+];
 
 /// What is to be planned.
 pub(super) struct Ask<'a> {
@@ -88,7 +99,10 @@ struct Sorted {
 impl Sorted {
     fn skip(&mut self, name: &str, reason: &'static str, why: &str) {
         self.reason = self.reason.or(Some(reason));
-        self.skipped.push(Skipped { name: name.to_owned(), why: why.to_owned() });
+        self.skipped.push(Skipped {
+            name: name.to_owned(),
+            why: why.to_owned(),
+        });
     }
 }
 
@@ -97,10 +111,23 @@ impl Units {
     pub(super) fn plan(&mut self, ask: &Ask<'_>) -> Planned {
         let mut sorted = self.sort(ask);
         if let Some(outcome) = self.static_refusal(&sorted) {
-            return Planned { verdict: Verdict::Over(outcome), settled: sorted.settled, skipped: sorted.skipped };
+            return Planned {
+                verdict: Verdict::Over(outcome),
+                settled: sorted.settled,
+                skipped: sorted.skipped,
+            };
         }
         self.take_refused_along(ask, &mut sorted);
-        let steps = plan::plan(self.index.graph(), &sorted.changed, &sorted.removed, &View { units: self, wanted: &sorted.wanted }).steps;
+        let steps = plan::plan(
+            self.index.graph(),
+            &sorted.changed,
+            &sorted.removed,
+            &View {
+                units: self,
+                wanted: &sorted.wanted,
+            },
+        )
+        .steps;
         let verdict = if steps.is_empty() {
             Verdict::Over(Outcome::new(Tag::Unchanged).because(sorted.reason.unwrap_or("sameText")))
         } else if !ask.has_host {
@@ -108,7 +135,11 @@ impl Units {
         } else {
             Verdict::Run(Box::new(self.transaction(ask, &steps, &sorted)))
         };
-        Planned { verdict, settled: sorted.settled, skipped: sorted.skipped }
+        Planned {
+            verdict,
+            settled: sorted.settled,
+            skipped: sorted.skipped,
+        }
     }
 
     // ---- what the change set is ---------------------------------------------------------------------------------
@@ -140,7 +171,13 @@ impl Units {
         sorted
     }
 
-    fn sort_text(&mut self, path: &Arc<Path>, text: &SourceText, ask: &Ask<'_>, sorted: &mut Sorted) {
+    fn sort_text(
+        &mut self,
+        path: &Arc<Path>,
+        text: &SourceText,
+        ask: &Ask<'_>,
+        sorted: &mut Sorted,
+    ) {
         let Some(id) = self.index.id(path) else {
             sorted.skip(&self.shown(path), "notLoaded", "it is ignored");
             return;
@@ -160,7 +197,11 @@ impl Units {
             sorted.skip(&name, "notLoaded", why);
             sorted.settled.push(Arc::clone(path));
         } else if let Some(missing) = self.foreign_requires(id).first() {
-            sorted.skip(&name, "notLoadable", &format!("it needs `{missing}`, which is not part of this project"));
+            sorted.skip(
+                &name,
+                "notLoadable",
+                &format!("it needs `{missing}`, which is not part of this project"),
+            );
             sorted.settled.push(Arc::clone(path));
         } else {
             sorted.changed.push(id);
@@ -174,8 +215,12 @@ impl Units {
             return None;
         }
         match config.lua.load {
-            _ if !self.index.is_module(id) => Some("it is a script, and saving never starts a program"),
-            _ if is_test_file(self.index.relative_path(id)) => Some("it is a test file, and saving never starts a program"),
+            _ if !self.index.is_module(id) => {
+                Some("it is a script, and saving never starts a program")
+            }
+            _ if is_test_file(self.index.relative_path(id)) => {
+                Some("it is a test file, and saving never starts a program")
+            }
             Load::Entry => Some("no entry requires it"),
             Load::Saved | Load::All => None,
         }
@@ -188,22 +233,38 @@ impl Units {
                 sorted.changed.push(id);
                 sorted.wanted.insert(id);
             }
-            _ => sorted.skip(&self.shown(path), "notLoaded", "it is no module of this project"),
+            _ => sorted.skip(
+                &self.shown(path),
+                "notLoaded",
+                "it is no module of this project",
+            ),
         }
     }
 
     /// Everything the configuration loads, broken files and what needs them left out.
     fn sort_startup(&self, ask: &Ask<'_>, sorted: &mut Sorted) {
-        let mut roots: Vec<u32> = self.entries.iter().filter_map(|it| self.index.id(it)).collect();
+        let mut roots: Vec<u32> = self
+            .entries
+            .iter()
+            .filter_map(|it| self.index.id(it))
+            .collect();
         for missing in self.entries.iter().filter(|it| self.index.id(it).is_none()) {
-            sorted.skipped.push(Skipped { name: self.shown(missing), why: "the entry does not exist".to_owned() });
+            sorted.skipped.push(Skipped {
+                name: self.shown(missing),
+                why: "the entry does not exist".to_owned(),
+            });
         }
         if ask.config.lua.load == Load::All {
             let modules = self.index.files().filter(|&it| self.index.is_module(it));
             roots.extend(modules.filter(|&it| !is_test_file(self.index.relative_path(it))));
         }
         let left_out: Vec<u32> = ask.left_out.iter().copied().collect();
-        let left_out: HashSet<u32> = self.index.graph().closure(&left_out, |_| false).into_iter().collect();
+        let left_out: HashSet<u32> = self
+            .index
+            .graph()
+            .closure(&left_out, |_| false)
+            .into_iter()
+            .collect();
         roots.retain(|it| !self.running.contains_key(it) && !left_out.contains(it));
         sorted.wanted.extend(&roots);
         sorted.changed.extend(roots);
@@ -213,10 +274,18 @@ impl Units {
 
     /// Refuses what needs no host to be refused (step 2).
     fn static_refusal(&mut self, sorted: &Sorted) -> Option<Outcome> {
-        let mut broken: Vec<u32> = sorted.changed.iter().copied().filter(|it| self.broken.contains(it)).collect();
+        let mut broken: Vec<u32> = sorted
+            .changed
+            .iter()
+            .copied()
+            .filter(|it| self.broken.contains(it))
+            .collect();
         broken.sort_unstable();
         if !broken.is_empty() {
-            let problems: Vec<Problem> = broken.iter().flat_map(|&it| self.syntax_problems_of(it)).collect();
+            let problems: Vec<Problem> = broken
+                .iter()
+                .flat_map(|&it| self.syntax_problems_of(it))
+                .collect();
             return Some(refused(Stage::Parse, problems));
         }
         let mut problems = Vec::new();
@@ -231,14 +300,27 @@ impl Units {
 
     /// The requires of units that stay and that lead to the removed unit `id`.
     fn still_required(&self, id: u32, removed: &[u32]) -> Vec<Problem> {
-        let Some(gone) = self.running.get(&id) else { return Vec::new() };
+        let Some(gone) = self.running.get(&id) else {
+            return Vec::new();
+        };
         let requirers = self.orphaned.get(&id).into_iter().flatten();
         let stay = requirers.filter(|it| self.running.contains_key(it) && !removed.contains(it));
         let of_gone = |it: &Problem| {
-            it.code == codes::MODULE_NOT_FOUND && it.data.iter().any(|(key, name)| *key == "name" && *name == gone.name)
+            it.code == codes::MODULE_NOT_FOUND
+                && it
+                    .data
+                    .iter()
+                    .any(|(key, name)| *key == "name" && *name == gone.name)
         };
-        let problems = stay.flat_map(|&it| self.problems_of_file(it)).filter(of_gone);
-        problems.map(|it| Problem { severity: Severity::Error, ..it }).collect()
+        let problems = stay
+            .flat_map(|&it| self.problems_of_file(it))
+            .filter(of_gone);
+        problems
+            .map(|it| Problem {
+                severity: Severity::Error,
+                ..it
+            })
+            .collect()
     }
 
     /// Names a file needs while it loads that nothing in this project can answer: libraries installed elsewhere.
@@ -260,9 +342,16 @@ impl Units {
             return None;
         }
         let last_line = text.n_lines().saturating_sub(1);
-        let last_line = (0..=last_line).rev().find(|&it| !text.line(it).trim_ascii().is_empty()).unwrap_or(0);
+        let last_line = (0..=last_line)
+            .rev()
+            .find(|&it| !text.line(it).trim_ascii().is_empty())
+            .unwrap_or(0);
         Some(Problem {
-            place: Place { path: Arc::clone(&running.path), text: text.clone(), span: text.line_range(last_line) },
+            place: Place {
+                path: Arc::clone(&running.path),
+                text: text.clone(),
+                span: text.line_range(last_line),
+            },
             severity: Severity::Error,
             code: codes::MISSING_RETURN,
             message: format!("`{}` returned a value and does not any more", running.name),
@@ -278,14 +367,29 @@ impl Units {
         let graph = self.index.graph();
         let mut above: Option<HashSet<u32>> = None;
         for (path, text) in ask.refusals.files() {
-            let Some(id) = self.index.id(path) else { continue };
-            let is_in_set = sorted.changed.contains(&id) || ask.changes.iter().any(|it| it.path == *path);
-            if text.is_none() || is_in_set || self.broken.contains(&id) || ask.left_alone.contains(path) {
+            if text.is_none() {
+                self.take_removal_along(path, ask, sorted);
                 continue;
             }
-            let above = above.get_or_insert_with(|| graph.closure(&sorted.changed, |_| false).into_iter().collect());
+            let Some(id) = self.index.id(path) else {
+                continue;
+            };
+            let is_in_set =
+                sorted.changed.contains(&id) || ask.changes.iter().any(|it| it.path == *path);
+            if is_in_set || self.broken.contains(&id) || ask.left_alone.contains(path) {
+                continue;
+            }
+            let above = above.get_or_insert_with(|| {
+                graph
+                    .closure(&sorted.changed, |_| false)
+                    .into_iter()
+                    .collect()
+            });
             let is_related = above.contains(&id)
-                || graph.closure(&[id], |_| false).iter().any(|it| sorted.changed.contains(it));
+                || graph
+                    .closure(&[id], |_| false)
+                    .iter()
+                    .any(|it| sorted.changed.contains(it));
             if is_related {
                 sorted.taken_along.insert(Arc::clone(path));
             }
@@ -300,12 +404,27 @@ impl Units {
         }
     }
 
+    /// A deletion that was refused because somebody needed the file goes through once nobody does.
+    fn take_removal_along(&self, path: &Arc<Path>, ask: &Ask<'_>, sorted: &mut Sorted) {
+        let is_in_set = ask.changes.iter().any(|it| it.path == *path);
+        let Some(id) = self.running_id(path).filter(|_| !is_in_set) else {
+            return;
+        };
+        if !ask.left_alone.contains(path) && self.still_required(id, &sorted.removed).is_empty() {
+            sorted.removed.push(id);
+            sorted.taken_along.insert(Arc::clone(path));
+        }
+    }
+
     // ---- messages -----------------------------------------------------------------------------------------------
 
     fn transaction(&mut self, ask: &Ask<'_>, steps: &[Step], sorted: &Sorted) -> Transaction {
         let in_set: HashSet<u32> = steps.iter().map(|it| it.unit).collect();
         let is_startup = *ask.force == Force::Startup;
-        let mut transaction = Transaction { taken_along: sorted.taken_along.clone(), ..Transaction::default() };
+        let mut transaction = Transaction {
+            taken_along: sorted.taken_along.clone(),
+            ..Transaction::default()
+        };
         let mut n_bytes = 0;
         let mut last_scc = None;
         for step in steps {
@@ -314,7 +433,9 @@ impl Units {
                 break;
             }
             last_scc = Some(step.scc);
-            let Some((part, mut unit)) = self.part(step, &in_set) else { continue };
+            let Some((part, mut unit)) = self.part(step, &in_set) else {
+                continue;
+            };
             n_bytes += part.text.bytes().len();
             if is_startup {
                 // Nobody holds an older function yet, and nothing runs that a top level could spoil.
@@ -351,12 +472,21 @@ impl Units {
         match step.act {
             Act::Remove => because.push("its file is gone".to_owned()),
             Act::Rerun => {
-                for &dependency in self.index.graph().dependencies(id).iter().filter(|it| in_set.contains(it)) {
+                for &dependency in self
+                    .index
+                    .graph()
+                    .dependencies(id)
+                    .iter()
+                    .filter(|it| in_set.contains(it))
+                {
                     let dependency = self.name(dependency);
                     because.push(format!("`{name}` needs `{dependency}` while it loads"));
                     let uses = self.facts(id).and_then(|it| it.uses.get(&dependency));
                     let taken = uses.map_or_else(
-                        || wire::Use { whole: true, ..wire::Use::default() },
+                        || wire::Use {
+                            whole: true,
+                            ..wire::Use::default()
+                        },
                         |it| wire::Use {
                             whole: it.whole,
                             calls: it.calls,
@@ -373,7 +503,14 @@ impl Units {
             unit.hash = text.hash().to_string();
             unit.set_source(text.bytes());
         }
-        let part = Part { id, name, path, act: step.act, text, because };
+        let part = Part {
+            id,
+            name,
+            path,
+            act: step.act,
+            text,
+            because,
+        };
         Some((part, unit))
     }
 
@@ -389,42 +526,68 @@ impl Units {
             }
         };
         if part.act != Act::Rerun {
-            unit.fns = facts.map(|it| it.functions.iter().map(wire_function).collect()).unwrap_or_default();
+            unit.fns = facts
+                .map(|it| it.functions.iter().map(wire_function).collect())
+                .unwrap_or_default();
         }
-        let wire::Journal::Units(touched) = journal else { return };
+        let wire::Journal::Units(touched) = journal else {
+            return;
+        };
         match facts.map(|it| &it.touch) {
             None | Some(Touch::All(_)) => *journal = wire::Journal::All,
             Some(Touch::Units(names)) => {
-                let mut open: Vec<u32> = names.iter().filter_map(|it| self.index.resolve(it)).collect();
+                let mut open: Vec<u32> = names
+                    .iter()
+                    .filter_map(|it| self.index.resolve(it))
+                    .collect();
                 let mut seen: HashSet<u32> = open.iter().copied().collect();
                 while let Some(id) = open.pop() {
                     let name = self.name(id);
                     if self.running.contains_key(&id) && !touched.contains(&name) {
                         touched.push(name);
                     }
-                    open.extend(self.index.graph().dependencies(id).iter().filter(|&&it| seen.insert(it)));
+                    open.extend(
+                        self.index
+                            .graph()
+                            .dependencies(id)
+                            .iter()
+                            .filter(|&&it| seen.insert(it)),
+                    );
                 }
             }
         }
     }
 
     fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned()
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .to_string_lossy()
+            .into_owned()
     }
 }
 
 fn refused(stage: Stage, problems: Vec<Problem>) -> Outcome {
-    let reason = problems.first().map(|it| it.message.lines().next().unwrap_or_default().to_owned());
-    Outcome { stage: Some(stage), reason, problems, ..Outcome::new(Tag::Rejected) }
+    let reason = problems
+        .first()
+        .map(|it| it.message.lines().next().unwrap_or_default().to_owned());
+    Outcome {
+        stage: Some(stage),
+        reason,
+        problems,
+        ..Outcome::new(Tag::Rejected)
+    }
 }
 
 fn wire_function(function: &Function) -> wire::Function {
     wire::Function {
         id: function.id.clone(),
-        parent: function.parent.and_then(|it| i32::try_from(it).ok()).unwrap_or(-1),
+        parent: function
+            .parent
+            .and_then(|it| i32::try_from(it).ok())
+            .unwrap_or(-1),
         first_line: function.first_line,
         last_line: function.last_line,
-        n_parameters: function.n_parameters.try_into().unwrap_or(u32::MAX),
+        n_parameters: function.n_parameters,
         vararg: function.is_vararg,
         free: function.free.clone(),
         bytes: [function.span.start, function.span.end],
@@ -445,11 +608,15 @@ const fn wire_act(act: Act) -> wire::Act {
 /// Whether a file is a test by its name or folder (Lua specification, 3.4).
 fn is_test_file(relative: &str) -> bool {
     let path = Path::new(relative);
-    let in_test_folder = path
-        .parent()
-        .is_some_and(|it| it.iter().any(|part| ["spec", "test", "tests"].iter().any(|word| part == *word)));
+    let in_test_folder = path.parent().is_some_and(|it| {
+        it.iter()
+            .any(|part| ["spec", "test", "tests"].iter().any(|word| part == *word))
+    });
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    in_test_folder || stem.ends_with("_spec") || stem.ends_with("_test") || stem.starts_with("test_")
+    in_test_folder
+        || stem.ends_with("_spec")
+        || stem.ends_with("_test")
+        || stem.starts_with("test_")
 }
 
 /// The engine's view of the units.
@@ -468,6 +635,9 @@ impl plan::Units for View<'_> {
     }
 
     fn load_order(&self, unit: u32) -> u64 {
-        self.units.running.get(&unit).map_or(u64::MAX, |it| it.order)
+        self.units
+            .running
+            .get(&unit)
+            .map_or(u64::MAX, |it| it.order)
     }
 }

@@ -12,9 +12,6 @@ use std::{
 
 use hotsave_engine::{generation::Generation, problem::Problem};
 
-/// At most this many problems of one file are shown; one more says how many were left out.
-const MAX_PER_FILE: usize = 100;
-
 /// Who found a problem. Each owner replaces only its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Owner {
@@ -55,7 +52,13 @@ pub(super) struct Publication {
 
 impl ProblemStore {
     /// Replaces what `owner` says of `path`; dropped if the owner has already spoken of it in a later generation.
-    pub(super) fn set(&mut self, owner: &Owner, path: &Arc<Path>, generation: Generation, problems: Vec<Problem>) {
+    pub(super) fn set(
+        &mut self,
+        owner: &Owner,
+        path: &Arc<Path>,
+        generation: Generation,
+        problems: Vec<Problem>,
+    ) {
         let known = self.files.get(path).and_then(|it| it.by_owner.get(owner));
         if known.is_none() && problems.is_empty() {
             return;
@@ -71,16 +74,27 @@ impl ProblemStore {
             }
         } else {
             file.by_owner.insert(owner.clone(), (generation, problems));
-            self.owners.entry(owner.clone()).or_default().insert(Arc::clone(path));
+            self.owners
+                .entry(owner.clone())
+                .or_default()
+                .insert(Arc::clone(path));
         }
         self.dirty.insert(Arc::clone(path));
     }
 
     /// Replaces everything `owner` says: files it does not name any more lose its problems.
-    pub(super) fn set_all(&mut self, owner: &Owner, generation: Generation, problems: Vec<Problem>) {
+    pub(super) fn set_all(
+        &mut self,
+        owner: &Owner,
+        generation: Generation,
+        problems: Vec<Problem>,
+    ) {
         let mut by_path: HashMap<Arc<Path>, Vec<Problem>> = HashMap::new();
         for problem in problems {
-            by_path.entry(Arc::clone(&problem.place.path)).or_default().push(problem);
+            by_path
+                .entry(Arc::clone(&problem.place.path))
+                .or_default()
+                .push(problem);
         }
         for path in self.paths_of(owner) {
             by_path.entry(path).or_default();
@@ -93,12 +107,19 @@ impl ProblemStore {
     /// The files that `owner` has problems in.
     #[must_use]
     pub(super) fn paths_of(&self, owner: &Owner) -> Vec<Arc<Path>> {
-        self.owners.get(owner).map(|it| it.iter().cloned().collect()).unwrap_or_default()
+        self.owners
+            .get(owner)
+            .map(|it| it.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Forgets a file that is gone, whoever spoke of it.
     pub(super) fn remove_file(&mut self, path: &Path) {
-        let Some((path, file)) = self.files.get_key_value(path).map(|(path, file)| (Arc::clone(path), file)) else {
+        let Some((path, file)) = self
+            .files
+            .get_key_value(path)
+            .map(|(path, file)| (Arc::clone(path), file))
+        else {
             return;
         };
         for owner in file.by_owner.keys() {
@@ -127,12 +148,23 @@ impl ProblemStore {
         dirty.sort();
         let mut publications = Vec::new();
         for path in dirty {
-            let Some(file) = self.files.get_mut(&path) else { continue };
-            let generation = file.by_owner.values().map(|(it, _)| *it).max().unwrap_or_default();
+            let Some(file) = self.files.get_mut(&path) else {
+                continue;
+            };
+            let generation = file
+                .by_owner
+                .values()
+                .map(|(it, _)| *it)
+                .max()
+                .unwrap_or_default();
             let problems = file.merged();
             if problems != file.shown {
                 file.shown.clone_from(&problems);
-                publications.push(Publication { path: Arc::clone(&path), generation, problems });
+                publications.push(Publication {
+                    path: Arc::clone(&path),
+                    generation,
+                    problems,
+                });
             }
             if file.by_owner.is_empty() {
                 self.files.remove(&path);
@@ -145,23 +177,17 @@ impl ProblemStore {
 impl File {
     /// All owners' problems, equal ones once, errors first, then by place.
     fn merged(&self) -> Vec<Problem> {
-        let mut all: Vec<&Problem> = self.by_owner.values().flat_map(|(_, problems)| problems).collect();
+        let mut all: Vec<&Problem> = self
+            .by_owner
+            .values()
+            .flat_map(|(_, problems)| problems)
+            .collect();
         all.sort_by_key(|it| (it.severity, it.place.span.start, it.place.span.end));
         let mut merged: Vec<Problem> = Vec::new();
         for problem in all {
             if !merged.iter().any(|it| same(it, problem)) {
                 merged.push(problem.clone());
             }
-        }
-        if let Some(first_left_out) = merged.get(MAX_PER_FILE).cloned() {
-            let n_left_out = merged.len() - MAX_PER_FILE;
-            merged.truncate(MAX_PER_FILE);
-            merged.push(Problem {
-                message: format!("{n_left_out} more problems in this file"),
-                related: Vec::new(),
-                data: Vec::new(),
-                ..first_left_out
-            });
         }
         merged
     }
@@ -188,7 +214,11 @@ mod tests {
 
     fn problem(file: &str, message: &str) -> Problem {
         Problem {
-            place: Place { path: path(file), text: SourceText::new(*b"local x"), span: 0..5 },
+            place: Place {
+                path: path(file),
+                text: SourceText::new(*b"local x"),
+                span: 0..5,
+            },
             severity: Severity::Error,
             code: "lua/syntax",
             message: message.to_owned(),
@@ -199,7 +229,10 @@ mod tests {
 
     fn shown(store: &mut ProblemStore) -> Vec<(String, Vec<String>)> {
         let show = |it: Publication| {
-            (it.path.display().to_string(), it.problems.into_iter().map(|it| it.message).collect())
+            (
+                it.path.display().to_string(),
+                it.problems.into_iter().map(|it| it.message).collect(),
+            )
         };
         store.take_changes().into_iter().map(show).collect()
     }
@@ -208,19 +241,45 @@ mod tests {
     fn owners_are_merged_and_equal_problems_shown_once() {
         let mut store = ProblemStore::default();
         let host = Owner::Host("worker".into());
-        store.set(&Owner::Syntax, &path("/a"), Generation::new(1), vec![problem("/a", "one")]);
-        store.set(&host, &path("/a"), Generation::new(1), vec![problem("/a", "one"), problem("/a", "two")]);
-        assert_eq!(shown(&mut store), [("/a".to_owned(), vec!["one".to_owned(), "two".to_owned()])]);
+        store.set(
+            &Owner::Syntax,
+            &path("/a"),
+            Generation::new(1),
+            vec![problem("/a", "one")],
+        );
+        store.set(
+            &host,
+            &path("/a"),
+            Generation::new(1),
+            vec![problem("/a", "one"), problem("/a", "two")],
+        );
+        assert_eq!(
+            shown(&mut store),
+            [("/a".to_owned(), vec!["one".to_owned(), "two".to_owned()])]
+        );
         store.set(&host, &path("/a"), Generation::new(2), Vec::new());
-        assert_eq!(shown(&mut store), [("/a".to_owned(), vec!["one".to_owned()])]);
+        assert_eq!(
+            shown(&mut store),
+            [("/a".to_owned(), vec!["one".to_owned()])]
+        );
     }
 
     #[test]
     fn the_last_problem_leaves_one_empty_set_and_unchanged_sets_are_not_sent_again() {
         let mut store = ProblemStore::default();
-        store.set(&Owner::Syntax, &path("/a"), Generation::new(1), vec![problem("/a", "one")]);
+        store.set(
+            &Owner::Syntax,
+            &path("/a"),
+            Generation::new(1),
+            vec![problem("/a", "one")],
+        );
         assert_eq!(shown(&mut store).len(), 1);
-        store.set(&Owner::Syntax, &path("/a"), Generation::new(2), vec![problem("/a", "one")]);
+        store.set(
+            &Owner::Syntax,
+            &path("/a"),
+            Generation::new(2),
+            vec![problem("/a", "one")],
+        );
         assert!(shown(&mut store).is_empty());
         store.set(&Owner::Syntax, &path("/a"), Generation::new(3), Vec::new());
         assert_eq!(shown(&mut store), [("/a".to_owned(), Vec::new())]);
@@ -231,10 +290,23 @@ mod tests {
     #[test]
     fn an_older_generation_does_not_replace_a_newer_one() {
         let mut store = ProblemStore::default();
-        store.set(&Owner::Syntax, &path("/a"), Generation::new(5), vec![problem("/a", "new")]);
-        store.set(&Owner::Syntax, &path("/a"), Generation::new(4), vec![problem("/a", "old")]);
+        store.set(
+            &Owner::Syntax,
+            &path("/a"),
+            Generation::new(5),
+            vec![problem("/a", "new")],
+        );
+        store.set(
+            &Owner::Syntax,
+            &path("/a"),
+            Generation::new(4),
+            vec![problem("/a", "old")],
+        );
         store.set(&Owner::Syntax, &path("/a"), Generation::new(4), Vec::new());
-        assert_eq!(shown(&mut store), [("/a".to_owned(), vec!["new".to_owned()])]);
+        assert_eq!(
+            shown(&mut store),
+            [("/a".to_owned(), vec!["new".to_owned()])]
+        );
     }
 
     #[test]
@@ -243,19 +315,13 @@ mod tests {
         let both = vec![problem("/a", "one"), problem("/b", "two")];
         store.set_all(&Owner::Graph, Generation::new(1), both);
         assert_eq!(shown(&mut store).len(), 2);
-        store.set_all(&Owner::Graph, Generation::new(2), vec![problem("/b", "two")]);
+        store.set_all(
+            &Owner::Graph,
+            Generation::new(2),
+            vec![problem("/b", "two")],
+        );
         assert_eq!(shown(&mut store), [("/a".to_owned(), Vec::new())]);
         store.remove_file(Path::new("/b"));
         assert_eq!(shown(&mut store), [("/b".to_owned(), Vec::new())]);
-    }
-
-    #[test]
-    fn beyond_a_hundred_the_rest_is_counted() {
-        let mut store = ProblemStore::default();
-        let many = (0..130).map(|it| problem("/a", &format!("p{it}"))).collect();
-        store.set(&Owner::Syntax, &path("/a"), Generation::new(1), many);
-        let changes = store.take_changes();
-        assert_eq!(changes[0].problems.len(), 101);
-        assert_eq!(changes[0].problems[100].message, "30 more problems in this file");
     }
 }

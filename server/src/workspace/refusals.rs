@@ -42,7 +42,11 @@ impl Refusals {
             self.resolve(path);
         }
         if !files.is_empty() {
-            self.refusals.push(Refusal { files, problems, is_failing });
+            self.refusals.push(Refusal {
+                files,
+                problems,
+                is_failing,
+            });
         }
     }
 
@@ -66,7 +70,10 @@ impl Refusals {
 
     /// All problems, oldest refusal first.
     pub(super) fn problems(&self) -> Vec<Problem> {
-        self.refusals.iter().flat_map(|it| it.problems.iter().cloned()).collect()
+        self.refusals
+            .iter()
+            .flat_map(|it| it.problems.iter().cloned())
+            .collect()
     }
 
     /// The files to show as failing: where the errors stand, or the refused files themselves where none stands in
@@ -75,8 +82,15 @@ impl Refusals {
         let mut failing = BTreeSet::new();
         for refusal in self.refusals.iter().filter(|it| it.is_failing) {
             let n_before = failing.len();
-            let errors = refusal.problems.iter().filter(|it| it.severity == Severity::Error);
-            failing.extend(errors.map(|it| it.place.path.to_path_buf()).filter(|it| it.starts_with(root)));
+            let errors = refusal
+                .problems
+                .iter()
+                .filter(|it| it.severity == Severity::Error);
+            failing.extend(
+                errors
+                    .map(|it| it.place.path.to_path_buf())
+                    .filter(|it| it.starts_with(root)),
+            );
             if failing.len() == n_before {
                 failing.extend(refusal.files.keys().map(|it| it.to_path_buf()));
             }
@@ -96,12 +110,19 @@ mod tests {
     }
 
     fn files(names: &[&str]) -> BTreeMap<Arc<Path>, Option<SourceText>> {
-        names.iter().map(|it| (path(it), Some(SourceText::new(*b"x")))).collect()
+        names
+            .iter()
+            .map(|it| (path(it), Some(SourceText::new(*b"x"))))
+            .collect()
     }
 
     fn error_in(name: &str) -> Problem {
         Problem {
-            place: Place { path: path(name), text: SourceText::new(*b"x"), span: 0..1 },
+            place: Place {
+                path: path(name),
+                text: SourceText::new(*b"x"),
+                span: 0..1,
+            },
             severity: Severity::Error,
             code: "lua/load-error",
             message: "no".into(),
@@ -111,7 +132,11 @@ mod tests {
     }
 
     fn failing(refusals: &Refusals) -> Vec<String> {
-        refusals.failing(Path::new("/p")).iter().map(|it| it.display().to_string()).collect()
+        refusals
+            .failing(Path::new("/p"))
+            .iter()
+            .map(|it| it.display().to_string())
+            .collect()
     }
 
     #[test]
@@ -131,7 +156,11 @@ mod tests {
         refusals.refuse(files(&["/p/a"]), vec![error_in("/p/a")], true);
         refusals.refuse(files(&["/p/a"]), Vec::new(), true);
         assert!(refusals.problems().is_empty());
-        assert_eq!(failing(&refusals), ["/p/a"], "without an error in the project the file itself is failing");
+        assert_eq!(
+            failing(&refusals),
+            ["/p/a"],
+            "without an error in the project the file itself is failing"
+        );
     }
 
     #[test]
@@ -141,6 +170,10 @@ mod tests {
         refusals.refuse(files(&["/p/b"]), Vec::new(), false);
         refusals.resolve(Path::new("/p/other"));
         assert_eq!(failing(&refusals), ["/p/a"]);
-        assert!(refusals.files().any(|(path, _)| **path == *Path::new("/p/b")));
+        assert!(
+            refusals
+                .files()
+                .any(|(path, _)| **path == *Path::new("/p/b"))
+        );
     }
 }

@@ -18,6 +18,7 @@ use super::{
     output::{Level, Output, Unit},
     request::Force,
     transaction::Transaction,
+    units::Units,
 };
 
 impl Domain {
@@ -28,7 +29,12 @@ impl Domain {
         self.start_next(now, around);
     }
 
-    pub(super) fn take_reports(&mut self, now: Instant, reports: Vec<Report>, around: &Surroundings) {
+    pub(super) fn take_reports(
+        &mut self,
+        now: Instant,
+        reports: Vec<Report>,
+        around: &Surroundings,
+    ) {
         for report in reports {
             match report {
                 Report::Done(done) => self.done(now, &done, around),
@@ -39,7 +45,10 @@ impl Domain {
                         units.forget(&forgotten);
                     }
                 }
-                Report::Log(log) => around.say(Output::Log { level: level_of(log.level), text: log.text }),
+                Report::Log(log) => around.say(Output::Log {
+                    level: level_of(log.level),
+                    text: log.text,
+                }),
                 Report::Hello(hello) => tracing::info!("Lua host {} is up", hello.lua),
                 Report::Fault(fault) => tracing::error!("{}", fault.problem.message),
                 // Counted by `LuaHost`, or of use to hosts of a later version only.
@@ -59,37 +68,63 @@ impl Domain {
 
     /// A transaction has ended.
     fn done(&mut self, now: Instant, done: &wire::Done, around: &Surroundings) {
-        let Some(operation) = self.operation.as_mut().filter(|it| it.generation.number() == done.generation) else {
-            tracing::debug!("a host ended generation {}, which nobody waits for", done.generation);
+        let Some(operation) = self
+            .operation
+            .as_mut()
+            .filter(|it| it.generation.number() == done.generation)
+        else {
+            tracing::debug!(
+                "a host ended generation {}, which nobody waits for",
+                done.generation
+            );
             return;
         };
-        let Some(transaction) = operation.in_flight.take() else { return };
+        let Some(transaction) = operation.in_flight.take() else {
+            return;
+        };
         let Some(units) = &mut self.units else { return };
-        let outcome = outcome_of(done, units.problems_of_done(done, &transaction, &operation.trigger));
+        let outcome = outcome_of(
+            done,
+            units.problems_of_done(done, &transaction, &operation.trigger),
+        );
         if matches!(outcome.tag, Tag::Applied | Tag::Unchanged) {
             for unit in units.commit(&transaction, done, operation.generation) {
                 self.host.adopt(unit);
             }
             for part in &transaction.parts {
-                let warnings = outcome.problems.iter().filter(|it| it.place.path == part.path).cloned().collect();
+                let warnings = outcome
+                    .problems
+                    .iter()
+                    .filter(|it| it.place.path == part.path)
+                    .cloned()
+                    .collect();
                 units.set_warnings(part.id, warnings);
             }
             for path in &transaction.taken_along {
                 self.refusals.resolve(path);
             }
-            operation.units.extend(reloaded(&transaction, done));
+            operation.units.extend(reloaded(&transaction, done, units));
             operation.explained.extend(explained(&transaction, done));
             self.needs_restart = None;
-            operation.note(Outcome { problems: Vec::new(), ..outcome });
+            operation.note(Outcome {
+                problems: Vec::new(),
+                ..outcome
+            });
             self.after_transaction(now, around);
             return;
         }
-        let culprit = done.problems.iter().filter(|it| it.severity <= 1).find_map(|it| it.unit.clone());
+        let culprit = done
+            .problems
+            .iter()
+            .filter(|it| it.severity <= 1)
+            .find_map(|it| it.unit.clone());
         let culprit = culprit.and_then(|name| transaction.parts.iter().find(|it| it.name == name));
         let was_taken_along = culprit.is_some_and(|it| transaction.taken_along.contains(&it.path));
         if was_taken_along {
             // The refused file fails again and must not hold up the good one (5.3).
-            operation.left_alone.extend(culprit.map(|it| Arc::clone(&it.path)));
+            operation
+                .left_alone
+                .extend(culprit.map(|it| Arc::clone(&it.path)));
             self.go_on(now, around);
             return;
         }
@@ -98,7 +133,10 @@ impl Domain {
             && let Some(culprit) = culprit
             && operation.left_out.insert(culprit.id)
         {
-            operation.files.insert(Arc::clone(&culprit.path), Content::Text(culprit.text.clone()));
+            operation.files.insert(
+                Arc::clone(&culprit.path),
+                Content::Text(culprit.text.clone()),
+            );
             operation.note(outcome);
             self.go_on(now, around);
             return;
@@ -112,7 +150,9 @@ impl Domain {
 
     /// A starting host may have more to load; anything else is one transaction.
     fn after_transaction(&mut self, now: Instant, around: &Surroundings) {
-        let Some(operation) = &mut self.operation else { return };
+        let Some(operation) = &mut self.operation else {
+            return;
+        };
         if operation.force == Force::Startup {
             self.go_on(now, around);
         } else {
@@ -150,15 +190,32 @@ fn outcome_of(done: &wire::Done, problems: Vec<hotsave_engine::problem::Problem>
         })
     });
     let first_error = problems.iter().find(|it| it.severity == Severity::Error);
-    let reason = done.reason.clone().or_else(|| first_error.and_then(|it| it.message.lines().next().map(str::to_owned)));
-    Outcome { tag, stage, reason, problems, by: None }
+    let reason = done
+        .reason
+        .clone()
+        .or_else(|| first_error.and_then(|it| it.message.lines().next().map(str::to_owned)));
+    Outcome {
+        tag,
+        stage,
+        reason,
+        problems,
+        by: None,
+    }
 }
 
-fn reloaded(transaction: &Transaction, done: &wire::Done) -> Vec<Unit> {
-    let units = done.units.iter().filter(|it| it.ran || it.act == wire::Act::Remove);
-    units
+/// The units that ran or went, dependencies first: what the host found by itself was needed by what it was sent.
+fn reloaded(transaction: &Transaction, done: &wire::Done, units: &Units) -> Vec<Unit> {
+    let found = done.units.iter().filter(|it| it.chunk.is_some());
+    let sent = done.units.iter().filter(|it| it.chunk.is_none());
+    found
+        .chain(sent)
+        .filter(|it| it.ran || it.act == wire::Act::Remove)
         .filter_map(|unit| {
-            let path = transaction.parts.iter().find(|it| it.name == unit.name).map(|it| Arc::clone(&it.path))?;
+            let part = transaction.parts.iter().find(|it| it.name == unit.name);
+            let path = match part {
+                Some(part) => Arc::clone(&part.path),
+                None => units.path_of(unit.chunk.as_deref()?),
+            };
             Some(Unit {
                 name: unit.name.clone(),
                 path,
@@ -172,14 +229,19 @@ fn reloaded(transaction: &Transaction, done: &wire::Done) -> Vec<Unit> {
         .collect()
 }
 
-fn explained(transaction: &Transaction, done: &wire::Done) -> Vec<(Arc<Path>, protocol::ExplainedUnit)> {
+fn explained(
+    transaction: &Transaction,
+    done: &wire::Done,
+) -> Vec<(Arc<Path>, protocol::ExplainedUnit)> {
     let units = transaction.parts.iter().map(|part| {
         let unit = done.units.iter().find(|it| it.name == part.name);
         let decision = match (part.act, unit) {
             (hotsave_engine::plan::Act::Remove, _) => protocol::Decision::Removed,
             (_, Some(unit)) if !unit.ran => protocol::Decision::Skipped,
             (hotsave_engine::plan::Act::Rerun, _) => protocol::Decision::Rerun,
-            (hotsave_engine::plan::Act::Load | hotsave_engine::plan::Act::Replace, _) => protocol::Decision::Replaced,
+            (hotsave_engine::plan::Act::Load | hotsave_engine::plan::Act::Replace, _) => {
+                protocol::Decision::Replaced
+            }
         };
         let notes = done.notes.iter().filter(|it| it.unit == part.name);
         let explained = protocol::ExplainedUnit {

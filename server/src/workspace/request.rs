@@ -46,7 +46,11 @@ impl Request {
             Source::Save => Cause::Save,
             Source::Watcher | Source::Bulk => Cause::Watcher,
         };
-        Self { changes, cause: Some(cause), ..Self::default() }
+        Self {
+            changes,
+            cause: Some(cause),
+            ..Self::default()
+        }
     }
 
     /// Both as one: the newer change of a file counts, the stronger force and the newer cause.
@@ -64,7 +68,9 @@ impl Request {
                 files.extend(more);
                 Force::Files(files)
             }
-            (Force::Files(files), Force::Nothing) | (Force::Nothing, Force::Files(files)) => Force::Files(files),
+            (Force::Files(files), Force::Nothing) | (Force::Nothing, Force::Files(files)) => {
+                Force::Files(files)
+            }
             (Force::Nothing, Force::Nothing) => Force::Nothing,
         };
         older.retries |= newer.retries;
@@ -75,6 +81,8 @@ impl Request {
 
     /// Whether a person withdrew it and nothing else is in it.
     pub(super) fn is_withdrawn(&self) -> bool {
-        self.changes.is_empty() && !self.replies.is_empty() && self.replies.iter().all(Reply::is_cancelled)
+        self.changes.is_empty()
+            && !self.replies.is_empty()
+            && self.replies.iter().all(Reply::is_cancelled)
     }
 }

@@ -14,7 +14,12 @@ impl Shown {
     /// Whether `status` differs from what was said, which it then replaces. A new generation alone is no difference.
     pub(super) fn replace(&mut self, status: &Status) -> bool {
         let differs = match &self.0 {
-            Some(shown) => Status { generation: status.generation, ..shown.clone() } != *status,
+            Some(shown) => {
+                Status {
+                    generation: status.generation,
+                    ..shown.clone()
+                } != *status
+            }
             None => true,
         };
         if differs {
@@ -49,7 +54,10 @@ pub(super) fn of(domain: &Domain) -> Status {
     };
     let message = if let Some(first) = failing.first() {
         let name = first.strip_prefix(domain.root()).unwrap_or(first).display();
-        Some(format!("{name} was refused; {} keeps running", domain.last_good))
+        Some(format!(
+            "{name} was refused; {} keeps running",
+            domain.last_good
+        ))
     } else if let Some(message) = host_lost {
         Some(message.to_owned())
     } else if domain.config_is_invalid {
@@ -71,7 +79,11 @@ pub(super) fn of(domain: &Domain) -> Status {
         _ if runs_something => Some(TrustState::Needed),
         _ => None,
     };
-    let n_held_back = domain.refusals.files().filter(|(path, _)| !failing.contains(&path.to_path_buf())).count();
+    let n_held_back = domain
+        .refusals
+        .files()
+        .filter(|(path, _)| !failing.contains(&path.to_path_buf()))
+        .count();
     Status {
         workspace: domain.workspace().clone(),
         generation: domain.generation,

@@ -30,7 +30,10 @@ struct TrustFile {
 
 /// What the store says of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields say what they are; each variant says when")]
+#[expect(
+    missing_docs,
+    reason = "the fields say what they are; each variant says when"
+)]
 pub enum Decision {
     /// These very commands are trusted.
     Granted,
@@ -44,7 +47,11 @@ impl StateDir {
     /// `$HOTSAVE_STATE_DIR`, else `$XDG_STATE_HOME/hotsave`, else `~/.local/state/hotsave`, else the temporary folder.
     #[must_use]
     pub fn of_environment() -> Self {
-        let var = |name| env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+        let var = |name| {
+            env::var_os(name)
+                .filter(|it| !it.is_empty())
+                .map(PathBuf::from)
+        };
         let dir = var("HOTSAVE_STATE_DIR")
             .or_else(|| var("XDG_STATE_HOME").map(|it| it.join("hotsave")))
             .or_else(|| var("HOME").map(|it| it.join(".local/state/hotsave")))
@@ -102,7 +109,10 @@ impl StateDir {
     #[must_use]
     pub fn resume_generations(&self, folder: &Path) -> Generation {
         let file = self.generation_file(folder);
-        let last = fs::read_to_string(&file).ok().and_then(|it| it.trim().parse().ok()).unwrap_or(0);
+        let last = fs::read_to_string(&file)
+            .ok()
+            .and_then(|it| it.trim().parse().ok())
+            .unwrap_or(0);
         self.write_generation(folder, last + RESERVED);
         Generation::new(last)
     }
@@ -137,9 +147,14 @@ impl StateDir {
     }
 
     fn read_trust(&self) -> TrustFile {
-        let Ok(bytes) = fs::read(self.trust_file()) else { return TrustFile::default() };
+        let Ok(bytes) = fs::read(self.trust_file()) else {
+            return TrustFile::default();
+        };
         serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-            tracing::error!("cannot read {}: {error}; nothing is trusted", self.trust_file().display());
+            tracing::error!(
+                "cannot read {}: {error}; nothing is trusted",
+                self.trust_file().display()
+            );
             TrustFile::default()
         })
     }
@@ -180,8 +195,16 @@ mod tests {
         assert_eq!(state.decide(folder, "entry a"), Decision::Unknown);
         state.grant(folder, "entry a").unwrap();
         assert_eq!(state.decide(folder, "entry a"), Decision::Granted);
-        assert_eq!(state.decide(folder, "entry b"), Decision::Changed { trusted: "entry a".into() });
-        assert_eq!(state.decide(Path::new("/project/sub"), "entry a"), Decision::Unknown);
+        assert_eq!(
+            state.decide(folder, "entry b"),
+            Decision::Changed {
+                trusted: "entry a".into()
+            }
+        );
+        assert_eq!(
+            state.decide(Path::new("/project/sub"), "entry a"),
+            Decision::Unknown
+        );
         assert!(state.revoke(folder).unwrap());
         assert!(!state.revoke(folder).unwrap());
         assert_eq!(state.decide(folder, "entry a"), Decision::Unknown);
@@ -206,7 +229,10 @@ mod tests {
         let second = state.resume_generations(folder);
         assert!(second >= Generation::new(RESERVED));
         state.close_generations(folder, Generation::new(second.number() + 3));
-        assert_eq!(state.resume_generations(folder), Generation::new(second.number() + 3));
+        assert_eq!(
+            state.resume_generations(folder),
+            Generation::new(second.number() + 3)
+        );
     }
 
     #[cfg(unix)]
@@ -216,7 +242,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::at(dir.path());
         state.grant(Path::new("/project"), "").unwrap();
-        let mode = fs::metadata(dir.path().join("trust.json")).unwrap().permissions().mode();
+        let mode = fs::metadata(dir.path().join("trust.json"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }

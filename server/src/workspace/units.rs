@@ -11,6 +11,10 @@ use std::{
     time::Duration,
 };
 
+use super::{
+    config::{Config, DialectChoice, Load},
+    transaction::Transaction,
+};
 use hotsave_engine::{
     change::{Change, Content},
     generation::Generation,
@@ -27,14 +31,18 @@ use hotsave_lua::{
     syntax::{self, Dialect},
     wire,
 };
-use super::{
-    config::{Config, DialectChoice, Load},
-    transaction::Transaction,
-};
 
 /// Module templates of a project that names none (Lua specification, 3.1, plain modules).
-const DEFAULT_TEMPLATES: [&str; 8] =
-    ["?.lua", "?/init.lua", "src/?.lua", "src/?/init.lua", "lib/?.lua", "lib/?/init.lua", "lua/?.lua", "lua/?/init.lua"];
+const DEFAULT_TEMPLATES: [&str; 8] = [
+    "?.lua",
+    "?/init.lua",
+    "src/?.lua",
+    "src/?/init.lua",
+    "lib/?.lua",
+    "lib/?/init.lua",
+    "lua/?.lua",
+    "lua/?/init.lua",
+];
 
 /// All Lua files of a project, and what runs of them.
 pub(super) struct Units {
@@ -89,8 +97,14 @@ impl Running {
 
     /// The text to show problems on, and how the lines of the one that runs lie in it.
     fn source(&self) -> Source {
-        let lines = (self.text != self.sent).then(|| LineMap::between(&self.sent, &self.text)).flatten();
-        Source { path: Arc::clone(&self.path), text: self.text.clone(), lines }
+        let lines = (self.text != self.sent)
+            .then(|| LineMap::between(&self.sent, &self.text))
+            .flatten();
+        Source {
+            path: Arc::clone(&self.path),
+            text: self.text.clone(),
+            lines,
+        }
     }
 }
 
@@ -122,7 +136,12 @@ impl Units {
             dialect,
             templates,
             loaders: config.lua.loaders.clone(),
-            entries: config.lua.entry.iter().map(|it| Arc::from(root.join(it))).collect(),
+            entries: config
+                .lua
+                .entry
+                .iter()
+                .map(|it| Arc::from(root.join(it)))
+                .collect(),
             index,
             running: HashMap::new(),
             next_order: 0,
@@ -154,16 +173,29 @@ impl Units {
     /// The same for the text that a running unit was sent, found out once.
     pub(super) fn facts(&self, file: FileId) -> Option<&Facts> {
         let running = self.running.get(&file)?;
-        running.facts.get_or_init(|| self.facts_of(&running.name, &running.sent)).as_ref()
+        running
+            .facts
+            .get_or_init(|| self.facts_of(&running.name, &running.sent))
+            .as_ref()
     }
 
     pub(super) fn dialect(&self) -> Dialect {
         self.dialect
     }
 
+    /// Whether this is the content that the index knows already.
+    pub(super) fn knows(&self, path: &Path, content: &Content) -> bool {
+        let known = self.index.id(path).and_then(|it| self.index.hash(it));
+        known == content.hash()
+    }
+
     /// How many Lua files there are, and how many of them are modules.
     pub(super) fn count(&self) -> (usize, usize) {
-        let n_modules = self.index.files().filter(|&it| self.index.is_module(it)).count();
+        let n_modules = self
+            .index
+            .files()
+            .filter(|&it| self.index.is_module(it))
+            .count();
         (self.index.files().count(), n_modules)
     }
 
@@ -202,21 +234,50 @@ impl Units {
                 continue;
             }
             self.newest.remove(&part.id);
-            self.accept(part.id, &part.name, &part.path, part.text.clone(), generation, unit);
+            self.accept(
+                part.id,
+                &part.name,
+                &part.path,
+                part.text.clone(),
+                generation,
+                unit,
+            );
         }
         // What a unit required and nobody had loaded was found by the host itself.
         for unit in &done.units {
             let Some(chunk) = &unit.chunk else { continue };
-            let path: Arc<Path> = Arc::from(self.root.join(chunk.trim_start_matches('@')));
-            let Some(id) = self.index.id(&path).filter(|it| !self.running.contains_key(it)) else { continue };
+            let path = self.path_of(chunk);
+            let Some(id) = self
+                .index
+                .id(&path)
+                .filter(|it| !self.running.contains_key(it))
+            else {
+                continue;
+            };
             if let Ok(bytes) = std::fs::read(&path) {
-                let mut found = wire::Unit { name: unit.name.clone(), chunk: chunk.clone(), ..wire::Unit::default() };
+                let mut found = wire::Unit {
+                    name: unit.name.clone(),
+                    chunk: chunk.clone(),
+                    ..wire::Unit::default()
+                };
                 found.set_source(&bytes);
                 adopted.push(found);
-                self.accept(id, &unit.name, &path, SourceText::new(bytes), generation, Some(unit));
+                self.accept(
+                    id,
+                    &unit.name,
+                    &path,
+                    SourceText::new(bytes),
+                    generation,
+                    Some(unit),
+                );
             }
         }
         adopted
+    }
+
+    /// The file of a chunk name as the host forms it.
+    pub(super) fn path_of(&self, chunk: &str) -> Arc<Path> {
+        Arc::from(self.root.join(chunk.trim_start_matches(['@', '.', '/'])))
     }
 
     fn accept(
@@ -244,7 +305,8 @@ impl Units {
             returns: self.returns(id),
             order,
             since: generation,
-            duration: Duration::try_from_secs_f64(unit.map_or(0.0, |it| it.ms) / 1000.0).unwrap_or_default(),
+            duration: Duration::try_from_secs_f64(unit.map_or(0.0, |it| it.ms) / 1000.0)
+                .unwrap_or_default(),
             kept: unit.map_or(0, |it| it.kept.into()),
             facts: OnceLock::new(),
         };
@@ -253,7 +315,9 @@ impl Units {
 
     /// Hash of a file's tokens, in the newest text.
     pub(super) fn code_of(&self, file: FileId) -> ContentHash {
-        self.index.scan(file).map_or(ContentHash::from_u64(0), |it| it.code)
+        self.index
+            .scan(file)
+            .map_or(ContentHash::from_u64(0), |it| it.code)
     }
 
     /// Whether a file's newest text ends in a `return`.
@@ -282,7 +346,10 @@ impl Units {
 
     /// The files of all units that run.
     pub(super) fn running_paths(&self) -> BTreeSet<Arc<Path>> {
-        self.running.values().map(|it| Arc::clone(&it.path)).collect()
+        self.running
+            .values()
+            .map(|it| Arc::clone(&it.path))
+            .collect()
     }
 
     /// The number of the unit that runs from this file.
@@ -290,19 +357,29 @@ impl Units {
         match self.index.id(path) {
             Some(id) => self.running.contains_key(&id).then_some(id),
             // A deleted file is in the index no more.
-            None => self.running.iter().find(|(_, it)| *it.path == *path).map(|(id, _)| *id),
+            None => self
+                .running
+                .iter()
+                .find(|(_, it)| *it.path == *path)
+                .map(|(id, _)| *id),
         }
     }
 
     /// The newest text of a file, from the disk if nobody told of it.
     pub(super) fn newest_text(&self, id: u32) -> Option<SourceText> {
-        let told = self.newest.get(&id).or_else(|| self.running.get(&id).map(|it| &it.text));
-        told.cloned().or_else(|| std::fs::read(self.index.path(id)).ok().map(SourceText::new))
+        let told = self
+            .newest
+            .get(&id)
+            .or_else(|| self.running.get(&id).map(|it| &it.text));
+        told.cloned()
+            .or_else(|| std::fs::read(self.index.path(id)).ok().map(SourceText::new))
     }
 
     /// What the parser says about the newest text of a file.
     pub(super) fn syntax_problems_of(&self, id: u32) -> Vec<Problem> {
-        let Some(text) = self.newest.get(&id) else { return Vec::new() };
+        let Some(text) = self.newest.get(&id) else {
+            return Vec::new();
+        };
         syntax_problems(&Arc::from(self.index.path(id)), text, self.dialect)
     }
 
@@ -313,36 +390,60 @@ impl Units {
         transaction: &Transaction,
         trigger: &[Arc<Path>],
     ) -> Vec<Problem> {
-        let trigger: Vec<Source> = trigger.iter().filter_map(|it| self.source_at(it, transaction)).collect();
+        let trigger: Vec<Source> = trigger
+            .iter()
+            .filter_map(|it| self.source_at(it, transaction))
+            .collect();
         let context = Context {
             root: &self.root,
             source: &|chunk| self.source_of(chunk, transaction),
             trigger: &trigger,
         };
-        done.problems.iter().filter_map(|it| errors::locate(it, &context)).collect()
+        done.problems
+            .iter()
+            .filter_map(|it| errors::locate(it, &context))
+            .collect()
     }
 
     /// The text of a chunk: of the transaction, else of the running program, else of the disk.
     fn source_of(&self, chunk: Chunk<'_>, transaction: &Transaction) -> Option<Source> {
-        let is_meant = |path: &Path| path.strip_prefix(&self.root).is_ok_and(|it| chunk.matches(&it.to_string_lossy()));
+        let is_meant = |path: &Path| {
+            path.strip_prefix(&self.root)
+                .is_ok_and(|it| chunk.matches(&it.to_string_lossy()))
+        };
         let path = match chunk {
             Chunk::File(file) => Arc::from(self.root.join(file.trim_start_matches("./"))),
             Chunk::Tail(_) => {
                 let sent = transaction.parts.iter().map(|it| &it.path);
-                Arc::clone(sent.chain(self.running.values().map(|it| &it.path)).find(|it| is_meant(it))?)
+                Arc::clone(
+                    sent.chain(self.running.values().map(|it| &it.path))
+                        .find(|it| is_meant(it))?,
+                )
             }
         };
         self.source_at(&path, transaction)
     }
 
     fn source_at(&self, path: &Arc<Path>, transaction: &Transaction) -> Option<Source> {
-        if let Some(part) = transaction.parts.iter().find(|it| it.path == *path && it.act != Act::Remove) {
-            return Some(Source { path: Arc::clone(path), text: part.text.clone(), lines: None });
+        if let Some(part) = transaction
+            .parts
+            .iter()
+            .find(|it| it.path == *path && it.act != Act::Remove)
+        {
+            return Some(Source {
+                path: Arc::clone(path),
+                text: part.text.clone(),
+                lines: None,
+            });
         }
         let file = self.index.id(path)?;
         match self.running.get(&file) {
             Some(running) => Some(running.source()),
-            None => Some(Source { path: Arc::clone(path), text: self.newest_text(file)?, lines: None }),
+            None => Some(Source {
+                path: Arc::clone(path),
+                text: self.newest_text(file)?,
+                lines: None,
+            }),
         }
     }
 
@@ -357,7 +458,10 @@ impl Units {
     /// The known files below a directory.
     pub(super) fn files_below(&self, directory: &Path) -> Vec<Arc<Path>> {
         let paths = self.index.files().map(|it| self.index.path(it));
-        paths.filter(|it| it.starts_with(directory)).map(Arc::from).collect()
+        paths
+            .filter(|it| it.starts_with(directory))
+            .map(Arc::from)
+            .collect()
     }
 
     /// The unit of this file, if it runs.
@@ -370,20 +474,33 @@ impl Units {
     pub(super) fn missing_modules(&self) -> Vec<Problem> {
         let is_missing = |(require, target): (&Require, Option<FileId>)| {
             let name = require.name.resolved("");
-            target.is_none() && require.form == Form::Plain && name.is_some_and(|it| self.index.knows_first_segment(&it))
+            target.is_none()
+                && require.form == Form::Plain
+                && name.is_some_and(|it| self.index.knows_first_segment(&it))
         };
-        let files = self.index.files().filter(|&it| self.index.targets(it).any(is_missing));
-        files.flat_map(|it| self.problems_of_file(it)).filter(|it| it.severity <= Severity::Warning).collect()
+        let files = self
+            .index
+            .files()
+            .filter(|&it| self.index.targets(it).any(is_missing));
+        files
+            .flat_map(|it| self.problems_of_file(it))
+            .filter(|it| it.severity <= Severity::Warning)
+            .collect()
     }
 
     /// What the graph says of a text, if that is the one the index knows.
     pub(super) fn graph_problems(&self, path: &Path, text: &SourceText) -> Option<Vec<Problem>> {
-        let file = self.index.id(path).filter(|&it| self.index.hash(it) == Some(text.hash()))?;
+        let file = self
+            .index
+            .id(path)
+            .filter(|&it| self.index.hash(it) == Some(text.hash()))?;
         Some(self.index.problems(file, text))
     }
 
     pub(super) fn problems_of_file(&self, file: FileId) -> Vec<Problem> {
-        self.newest_text(file).map(|it| self.index.problems(file, &it)).unwrap_or_default()
+        self.newest_text(file)
+            .map(|it| self.index.problems(file, &it))
+            .unwrap_or_default()
     }
 
     /// What the last transactions warned of.
@@ -398,7 +515,9 @@ impl Units {
             Content::Removed => self.index.remove(&change.path),
         };
         self.touched.extend(delta.moved.iter().copied());
-        let Some(file) = delta.file else { return Vec::new() };
+        let Some(file) = delta.file else {
+            return Vec::new();
+        };
         self.touched.insert(file);
         match &change.content {
             Content::Text(text) => {
@@ -424,15 +543,31 @@ impl Units {
     /// Graph problems of the files that the last changes touched.
     pub(super) fn take_graph_problems(&mut self) -> Vec<(Arc<Path>, Vec<Problem>)> {
         let touched = std::mem::take(&mut self.touched);
-        touched.into_iter().map(|it| (Arc::from(self.index.path(it)), self.problems_of_file(it))).collect()
+        touched
+            .into_iter()
+            .map(|it| (Arc::from(self.index.path(it)), self.problems_of_file(it)))
+            .collect()
     }
 }
 
 /// What the parser says about a text, as problems.
-pub(super) fn syntax_problems(path: &Arc<Path>, text: &SourceText, dialect: Dialect) -> Vec<Problem> {
-    let Some(found) = syntax::check(text, dialect) else { return Vec::new() };
-    let place = |span| Place { path: Arc::clone(path), text: text.clone(), span };
-    let related = found.opened.map(|(span, message)| Related { place: place(span), message });
+pub(super) fn syntax_problems(
+    path: &Arc<Path>,
+    text: &SourceText,
+    dialect: Dialect,
+) -> Vec<Problem> {
+    let Some(found) = syntax::check(text, dialect) else {
+        return Vec::new();
+    };
+    let place = |span| Place {
+        path: Arc::clone(path),
+        text: text.clone(),
+        span,
+    };
+    let related = found.opened.map(|(span, message)| Related {
+        place: place(span),
+        message,
+    });
     vec![Problem {
         place: place(found.span),
         severity: Severity::Error,

@@ -14,7 +14,9 @@ use super::{
 
 /// Checks a document as the newest Lua and says what is wrong with it.
 pub(super) fn check(path: &Arc<Path>, around: &Surroundings) {
-    let Some(document) = around.documents.get(path) else { return };
+    let Some(document) = around.documents.get(path) else {
+        return;
+    };
     if &*document.language == "lua" {
         let problems = super::units::syntax_problems(path, &document.text, Dialect::Lua54);
         publish(path, Some(document.version), problems, around);

@@ -133,6 +133,20 @@ impl Settler {
         }
     }
 
+    /// Takes a pending change back: the file is what it was before. Its source keeps the time it has waited.
+    pub fn withdraw(&mut self, path: &Path) {
+        let Some(place) = self.places.remove(path) else {
+            return;
+        };
+        let source = self.changes.remove(place).source;
+        for other in self.places.values_mut().filter(|it| **it > place) {
+            *other -= 1;
+        }
+        if self.changes.iter().all(|it| it.source != source) {
+            self.bursts.retain(|it| it.source != source);
+        }
+    }
+
     /// The editor tells of a save that a watcher was faster to tell of: the pending change counts as the editor's from
     /// now on, with the editor's window. Nothing happens if the path is not pending.
     pub fn claim(&mut self, now: Instant, path: &Path) {

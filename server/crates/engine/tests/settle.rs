@@ -97,6 +97,25 @@ fn a_save_that_the_watcher_told_of_first_gets_the_editors_window() {
 }
 
 #[test]
+fn a_change_that_is_taken_back_leaves_the_rest_in_order() {
+    let start = Instant::now();
+    let mut settler = Settler::new(Windows::default());
+    settler.push(start, change("a", Source::Bulk));
+    for name in ["b", "c"] {
+        settler.push(start, change(name, Source::Watcher));
+    }
+    settler.withdraw(Path::new("a"));
+    settler.withdraw(Path::new("a"));
+    assert_eq!(settler.deadline(), Some(start + ms(50)));
+    settler.push(start, change("c", Source::Watcher));
+    let set = settler.take(start + ms(50)).unwrap();
+    assert_eq!(paths(&set), ["b", "c"]);
+    settler.push(start, change("b", Source::Watcher));
+    settler.withdraw(Path::new("b"));
+    assert_eq!((settler.deadline(), settler.pending()), (None, 0));
+}
+
+#[test]
 fn a_command_settles_everything_that_waits() {
     assert_eq!(
         settles_after(&[(0, "a", Source::Bulk), (3, "b", Source::Command)]),

@@ -4,7 +4,8 @@ use serde_json::Value;
 use tower_lsp::{jsonrpc::Result, lsp_types::ExecuteCommandParams};
 
 use crate::{
-    lsp::{backend::Backend, from_proto, to_proto, uri::to_path},
+    lsp::{backend::Backend, from_proto, to_proto},
+    uri::to_path,
     workspace::{event::EditorMessage, output::Level},
 };
 

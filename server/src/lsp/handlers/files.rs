@@ -6,7 +6,7 @@ use tower_lsp::lsp_types::{
     CreateFilesParams, DeleteFilesParams, DidChangeWatchedFilesParams, RenameFilesParams,
 };
 
-use crate::lsp::uri::to_path;
+use crate::uri::to_path;
 
 /// Paths of `didChangeWatchedFiles`.
 pub(in crate::lsp) fn watched(params: &DidChangeWatchedFilesParams) -> Vec<Arc<Path>> {

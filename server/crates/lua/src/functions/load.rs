@@ -2,7 +2,7 @@
 
 use std::{
     cell::OnceCell,
-    collections::{HashMap, HashSet},
+    collections::HashMap,
 };
 
 use emmylua_parser::{LuaSyntaxKind as Node, LuaSyntaxNode};
@@ -24,7 +24,7 @@ pub(super) struct Loading<'a> {
     functions: HashMap<String, Vec<usize>>,
     /// Calls that load a module: the call, the name, and whether it may fail.
     pub(super) requires: Vec<(LuaSyntaxNode, String, Form)>,
-    fields_read: OnceCell<HashSet<String>>,
+    fields_read: OnceCell<HashMap<String, usize>>,
 }
 
 impl<'a> Loading<'a> {
@@ -72,20 +72,26 @@ impl<'a> Loading<'a> {
         self.runs.get(body).copied().unwrap_or(true)
     }
 
-    /// Whether code that runs at load reads a field of this name, from whatever it may be.
-    pub(super) fn reads_field(&self, name: &str) -> bool {
-        let fields_read = self.fields_read.get_or_init(|| {
+    /// Whether code that runs at load reads a field of this name, from whatever it may be; `value`, which is stored
+    /// under that name, is not asked about itself (`{ size = shape.size }`).
+    pub(super) fn reads_field(&self, name: &str, value: &LuaSyntaxNode) -> bool {
+        let n_reads = self.fields_read.get_or_init(|| {
             let indices = self
                 .bound
                 .root
                 .descendants()
                 .filter(|it| kind(it) == Node::IndexExpr);
-            indices
+            let mut n_reads = HashMap::new();
+            for field in indices
                 .filter(|it| !is_written(it) && self.runs(it))
                 .filter_map(|it| field(&it))
-                .collect()
+            {
+                *n_reads.entry(field).or_default() += 1;
+            }
+            n_reads
         });
-        fields_read.contains(name)
+        let is_itself = kind(value) == Node::IndexExpr && field(value).as_deref() == Some(name);
+        n_reads.get(name).is_some_and(|&it| it > usize::from(is_itself))
     }
 
     /// Functions of this text that an expression may name.

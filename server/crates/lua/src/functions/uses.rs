@@ -169,7 +169,7 @@ impl Follower<'_> {
                 let local = self.loading.bound.local_of(&target);
                 self.follow_name(&name(&target).unwrap_or_default(), local, fields);
             }
-            _ => self.stored_at(field(&target)),
+            _ => self.stored_at(field(&target), node),
         }
     }
 
@@ -192,17 +192,17 @@ impl Follower<'_> {
             .last();
         let goes_to = outermost.and_then(|it| it.parent()).map(|it| kind(&it));
         match goes_to {
-            Some(Node::LocalStat | Node::AssignStat | Node::ReturnStat) => self.stored_at(key),
+            Some(Node::LocalStat | Node::AssignStat | Node::ReturnStat) => self.stored_at(key, node),
             _ => self.taken.whole = true,
         }
     }
 
     /// Free, unless code that runs at load reads such a field: then it may be this value again.
-    fn stored_at(&mut self, field_name: Option<String>) {
+    fn stored_at(&mut self, field_name: Option<String>, value: &LuaSyntaxNode) {
         let Some(field_name) = field_name else {
             return self.taken.whole = true;
         };
-        self.taken.whole |= self.loading.reads_field(&field_name);
+        self.taken.whole |= self.loading.reads_field(&field_name, value);
     }
 
     /// An argument: gives the call if its result is the value again.
