@@ -17,6 +17,7 @@ local guard = {
 }
 
 local INSTRUCTIONS = 10000
+local ROLL_BACK_SECONDS = 0.1
 local STOP = "stopped by hotsave"
 
 local deadline, memory_kb, budget_ms
@@ -80,6 +81,17 @@ function guard.start(limit_ms)
     jit.off() -- Hooks do not fire in compiled traces.
   end
   sethook(tick, "", INSTRUCTIONS)
+end
+
+--- Gives what still has to be called while rolling back a little time of its own.
+function guard.rearm()
+  if guard.expired then
+    guard.expired, deadline = nil, clock() + ROLL_BACK_SECONDS
+    for thread in next, threads do
+      sethook(thread, tick, "", INSTRUCTIONS)
+    end
+    sethook(tick, "", INSTRUCTIONS)
+  end
 end
 
 --- Ends the limits and leaves every thread's hook as the program had it.
@@ -171,6 +183,24 @@ function guard.blocked(name, original)
   end
 end
 
+--- Bytecode can break out of Lua: nothing loads it any more.
+local function text_only()
+  local raw_load, raw_loadfile = load, loadfile
+  function load(chunk, name, _, ...)
+    return raw_load(chunk, name, "t", ...)
+  end
+  function loadfile(name, _, ...)
+    return raw_loadfile(name, "t", ...)
+  end
+  function dofile(name)
+    local main, message = raw_loadfile(name, "t")
+    if not main then
+      error(message, 0)
+    end
+    return main()
+  end
+end
+
 --- Installs what must be in place before any project code runs. On PUC Lua a hook belongs to one coroutine, so new
 --- ones are given theirs when they are made.
 ---@param confined boolean is the project kept from starting processes?
@@ -183,8 +213,11 @@ function guard.install(confined)
       os.execute = guard.blocked("os.execute")
     end
   end
-  if confined and type(io) == "table" then
-    io.popen = guard.blocked("io.popen")
+  if confined then
+    if type(io) == "table" then
+      io.popen = guard.blocked("io.popen")
+    end
+    text_only()
   end
   if not lang.jit then
     function coroutine.create(fn)

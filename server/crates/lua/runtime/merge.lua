@@ -399,14 +399,14 @@ function merge_table(ctx, live, new, base, path)
   else
     meta = getmetatable(live)
   end
-  if meta ~= nil or snap.meta ~= nil then
-    local value = slot(ctx, meta, snap.meta, base and base.meta, base ~= nil, path, META)
-    if snap.meta == nil and base and base.meta ~= nil and is(meta, base.meta) then
-      value = nil
-    end
-    if not rawequal(value, getmetatable(live)) then
-      journal.set_meta(tx.journal, live, value)
-    end
+  local value = meta
+  if snap.meta ~= nil then
+    value = slot(ctx, meta, snap.meta, base and base.meta, base ~= nil, path, META)
+  elseif base and base.meta ~= nil and is(meta, base.meta) then
+    value = nil -- The source dropped it; one that the program set itself stays.
+  end
+  if not rawequal(value, getmetatable(live)) then
+    journal.set_meta(tx.journal, live, value)
   end
   if tx.n_ran > 1 and not rawequal(live, new) then
     effects(tx, live, new, snap)

@@ -19,7 +19,7 @@ local report = use "report"
 local trace = use "trace"
 local units = use "units"
 local clock, error, next, rawequal, rawget, rawset, type = host.clock, error, next, rawequal, rawget, rawset, type
-local find, format, gmatch, match, sub = string.find, string.format, string.gmatch, string.match, string.sub
+local byte, find, format, gmatch, match, sub = string.byte, string.find, string.format, string.gmatch, string.match, string.sub
 local globals, package = _G, package
 local loaded = package.loaded
 
@@ -31,6 +31,15 @@ local txn = {
 
 local PLAIN = {} -- A policy that says nothing.
 
+--- Of the function index only what redirecting asks for: id → token hash and leak.
+local function index_of(fns)
+  local index = {}
+  for _, fn in next, fns or PLAIN do
+    index[fn.id] = { h = fn.h, leak = fn.leak }
+  end
+  return index
+end
+
 local function new_step(message)
   return {
     name = message.name,
@@ -38,7 +47,7 @@ local function new_step(message)
     act = message.act,
     text = message.text or message.text64 and host.from64(message.text64) or "",
     hash = message.hash,
-    fns = message.fns or {},
+    fns = index_of(message.fns),
     policy = message.policy or PLAIN,
     when = message.when,
     old = units.by_name[message.name],
@@ -336,6 +345,9 @@ local function load_other(tx, name)
     step.text = file:read("*a") or ""
     step.size, step.sum = #step.text, lang.sum(step.text)
     file:close()
+  end
+  if byte(step.text) == 27 then
+    return nil, { value = "attempt to load a precompiled chunk", frames = report.frames(1), unit = name, chunk = step.chunk }
   end
   step.own_entry = lang.mentions(step.text, "package.loaded")
   step.found = true
@@ -743,6 +755,7 @@ function txn.update(message, send)
     failure = refuse(tx, "hooks", guard.expired)
   end
   if failure or tx.dry then
+    guard.rearm()
     roll_back(tx)
   else
     commit(tx)

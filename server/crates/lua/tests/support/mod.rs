@@ -24,14 +24,15 @@ pub(crate) fn cases_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/lua-conformance")
 }
 
-/// The example binary, which Cargo builds beside the tests.
+/// The worker as an example of this crate, which `cargo test` builds beside the tests.
 fn binary() -> PathBuf {
-    let tests = env::current_exe().unwrap();
-    tests
-        .parent()
-        .unwrap()
-        .with_file_name("examples")
-        .join("lua-host")
+    let test = env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("examples/lua-host");
+    assert!(
+        program.is_file(),
+        "first: cargo build -p hotsave-lua --example lua-host"
+    );
+    program
 }
 
 /// One worker process; killed when dropped.
