@@ -137,7 +137,7 @@ end
 --- Step 7: the journal. Units with hooks or with the `package.loaded` idiom write to what is live, so it holds them too.
 local function begin(tx, message)
   local log = journal.new()
-  tx.journal = log
+  tx.journal, tx.globals = log, lang.copy(globals)
   if message.journal == "all" then
     for _, unit in next, units.by_name do
       journal.unit(log, unit)
@@ -250,13 +250,27 @@ local function arguments(step)
   return step.name
 end
 
+--- Gives a unit the globals that changed since the last time anyone was asked.
+local function assign_globals(tx, step)
+  local last = tx.globals
+  for key, new in next, journal.changes(globals, last) or PLAIN do
+    step.globals, step.globals_before = step.globals or {}, step.globals_before or {}
+    if step.globals[key] == nil then
+      step.globals_before[key] = last[key]
+    end
+    step.globals[key], last[key] = new, new
+  end
+end
+
 --- Runs one text and records what it made.
 local function run_text(tx, step)
   local before = guard.unit
+  if before and before.state == "running" then
+    assign_globals(tx, before) -- What the requirer did so far is its own.
+  end
   guard.unit, step.state, tx.running[step.name] = step, "running", true
   -- A module that looks for itself in `package.loaded` finds the live one; any other must not be found while it runs.
   rawset(loaded, step.name, step.own_entry and step.old and step.old.value or nil)
-  local last = lang.copy(globals)
   local started, inside = clock(), tx.inside or 0
   tx.inside = 0
   local failure, returned = guard.call(function()
@@ -281,13 +295,7 @@ local function run_text(tx, step)
   end
   step.value, step.valued = value, not (value == true and returned == nil)
   step.state = "done"
-  local changed = journal.changes(globals, last)
-  if changed then
-    step.globals, step.globals_before = changed, {}
-    for key in next, changed do
-      step.globals_before[key] = last[key]
-    end
-  end
+  assign_globals(tx, step)
   cells.snapshot(tx, step)
   tx.ran[#tx.ran + 1] = step
   tx.n_ran = tx.n_ran + 1
@@ -382,8 +390,8 @@ end
 --- `require` inside a transaction.
 local function staged_require(tx, name, from, optional)
   local step = tx.staged[name]
-  if step and step.state == "removed" then
-    step = nil
+  if step and (step.state == "removed" or not tx.started) then
+    step = nil -- Dispose hooks still see what is live.
   end
   if not step then
     local value = rawget(loaded, name)
@@ -426,6 +434,7 @@ end
 --- Step 9: the texts run in order; removals are gone before.
 local function run(tx)
   local n_given = #tx.steps
+  tx.started = true
   for idx = 1, n_given do
     rawset(loaded, tx.steps[idx].name, nil)
   end

@@ -69,6 +69,7 @@ fn every_case_holds_on_the_worker() {
         .map(|it| it.unwrap().path())
         .collect();
     folders.sort();
+    folders.retain(|it| it.is_dir());
     assert!(50 <= folders.len(), "the suite is not there");
     for folder in folders {
         let case: Case =

@@ -229,6 +229,41 @@ fn a_flood_of_output_is_cut_and_counted() {
 }
 
 #[test]
+fn a_global_belongs_to_the_unit_that_assigned_it() {
+    let (_folder, mut worker) = worker();
+    let outer = "Outer = 1\nlocal inner = require 'inner'\nLater = 1\nreturn {}";
+    let inner = "Inner = 1\nreturn {}";
+    applied(&worker.update(&[unit("outer", "load", outer), unit("inner", "load", inner)]));
+    applied(&worker.update(&[unit("inner", "replace", "Inner = 2\nreturn {}")]));
+    assert_eq!(
+        printed(&mut worker, "print(Outer, Inner, Later)"),
+        "1\t2\t1"
+    );
+    applied(&worker.update(&[unit("outer", "replace", "Outer = 5\nreturn {}")]));
+    assert_eq!(
+        printed(&mut worker, "print(Outer, Inner, Later)"),
+        "5\t2\tnil"
+    );
+}
+
+#[test]
+fn a_dispose_hook_still_sees_the_old_program() {
+    let (_folder, mut worker) = worker();
+    let text = |n: u32| {
+        format!("return {{ n = {n}, __dispose = function() print('leaving', require('b').n) end }}")
+    };
+    applied(&worker.update(&[
+        unit("b", "load", "return { n = 1 }"),
+        unit("a", "load", &text(1)),
+    ]));
+    applied(&worker.update(&[
+        unit("b", "replace", "return { n = 2 }"),
+        unit("a", "replace", &text(2)),
+    ]));
+    assert_eq!(worker.logged, ["leaving\t1"]);
+}
+
+#[test]
 fn a_metatable_that_the_program_set_stays() {
     let (_folder, mut worker) = worker();
     applied(&worker.script("a", COUNTER));
