@@ -83,6 +83,15 @@ function journal.upvalues(self, fn)
   end
 end
 
+--- Copies everything that is reachable from `roots` without leaving what the unit owns.
+function journal.owned(self, name, roots)
+  walk.owned(roots, name, self.seen, false, function(it)
+    journal.table(self, it)
+  end, function(fn)
+    journal.upvalues(self, fn)
+  end)
+end
+
 --- Copies everything a unit owns.
 ---@param unit table
 function journal.unit(self, unit)
@@ -92,11 +101,7 @@ function journal.unit(self, unit)
       roots[#roots + 1] = rawget(globals, key)
     end
   end
-  walk.owned(roots, unit.name, self.seen, false, function(it)
-    journal.table(self, it)
-  end, function(fn)
-    journal.upvalues(self, fn)
-  end)
+  journal.owned(self, unit.name, roots)
 end
 
 --- Remembers the entry of a module in `package.loaded`.

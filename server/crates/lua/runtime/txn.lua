@@ -153,6 +153,9 @@ local function begin(tx, message)
       end
     end
   end
+  for _, class in next, hot.classes do
+    journal.table(log, class)
+  end
   local saved, paths = {}, {}
   for _, step in next, tx.steps do
     step.own_entry = lang.mentions(step.text, "package.loaded")
@@ -161,6 +164,9 @@ local function begin(tx, message)
     end
     if step.old and (step.own_entry or hooks.any(step.old)) then
       journal.unit(log, step.old)
+    end
+    if hot.data[step.name] then
+      journal.owned(log, step.name, { hot.data[step.name] })
     end
     for _, path in next, step.old and step.policy.state or {} do
       paths[#paths + 1] = path

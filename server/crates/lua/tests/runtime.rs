@@ -264,6 +264,54 @@ fn a_dispose_hook_still_sees_the_old_program() {
 }
 
 #[test]
+fn what_an_author_declares_with_hot_is_followed() {
+    let (_folder, mut worker) = worker();
+    let text = |n: u32, check: bool| {
+        format!(
+            "local hot = require 'hot'\nhot.data.loads = (hot.data.loads or 0) + 1\n\
+             hot.own('server', function() print('open') return true end, function() print('close') end)\n\
+             hot.keep {{ 'cache' }}\nhot.migrate('score', function(live, new) return live + new end)\n\
+             hot.check(function() return {check} end)\n\
+             local Class = hot.class 'Class'\nfunction Class:version() return {n} end\n\
+             return {{ cache = {n}, score = {n}, loads = hot.data.loads, Class = Class, failing = hot.is_error }}"
+        )
+    };
+    let state =
+        "local a = require 'a' print(a.cache, a.score, a.loads, a.Class:version(), a.failing())";
+    applied(&worker.script("a", &text(1, true)));
+    applied(&worker.update(&[unit("a", "replace", &text(2, true))]));
+    assert_eq!(printed(&mut worker, state), "1\t3\t2\t2\tfalse");
+
+    let refused = worker.update_with(
+        &[unit("a", "replace", &text(3, false))],
+        &json!({ "journal": [] }),
+    );
+    assert_eq!(
+        (&refused["stage"], &refused["problems"][0]["code"]),
+        (&json!("validate"), &json!("lua/check-failed"))
+    );
+    assert_eq!(printed(&mut worker, state), "1\t3\t2\t2\ttrue");
+    applied(&worker.update(&[unit("a", "replace", &text(4, true))]));
+    assert_eq!(printed(&mut worker, state), "1\t7\t3\t4\tfalse");
+
+    applied(&worker.update(&[unit(
+        "a",
+        "replace",
+        "return { cache = 1, score = 1, loads = 1 }",
+    )]));
+    let resource: Vec<_> = worker
+        .logged
+        .iter()
+        .filter(|it| *it == "open" || *it == "close")
+        .collect();
+    assert_eq!(
+        resource,
+        ["open", "close"],
+        "opened once, released when no version asks for it"
+    );
+}
+
+#[test]
 fn a_metatable_that_the_program_set_stays() {
     let (_folder, mut worker) = worker();
     applied(&worker.script("a", COUNTER));
