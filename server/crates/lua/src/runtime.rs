@@ -11,9 +11,9 @@ macro_rules! files {
 }
 
 /// In order of use: a file uses only files above it.
-const FILES: [(&str, &str); 17] = files![
+const FILES: [(&str, &str); 18] = files![
     "lang", "report", "marks", "walk", "journal", "units", "guard", "output", "hooks", "trace",
-    "cells", "merge", "redirect", "capture", "hot", "txn", "main",
+    "cells", "merge", "redirect", "capture", "staging", "hot", "txn", "main",
 ];
 
 /// The program's text; it is called with the `host` table (`runtime/main.lua` describes it).
