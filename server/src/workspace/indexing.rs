@@ -5,10 +5,22 @@ use std::{
     sync::Arc,
 };
 
-use hotsave_engine::text::SourceText;
+use hotsave_engine::{problem::Problem, text::SourceText};
 use hotsave_watch::Ignore;
 
-use super::{config::Config, domain::Indexed, units::Units};
+use super::{config::Config, units::Units};
+
+/// What the index job brings.
+pub struct Indexed {
+    /// The configuration as read from the disk; `None` if there is no file.
+    pub(super) config: Option<SourceText>,
+    /// All modules; nothing runs yet.
+    pub(super) units: Units,
+    /// Modules that nothing answers.
+    pub(super) missing: Vec<Problem>,
+    /// Folders below with a configuration of their own.
+    pub(super) nested: Vec<Arc<Path>>,
+}
 
 /// Indexes the project in `root`; `files` are what a watcher found, otherwise the folder is walked.
 pub(super) fn index(

@@ -18,7 +18,7 @@ use hotsave_engine::{
     text::SourceText,
 };
 
-use super::domain::Indexed;
+use super::indexing::Indexed;
 
 /// What a finished job hands to the loop.
 #[expect(

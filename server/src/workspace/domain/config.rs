@@ -1,0 +1,210 @@
+//! Index and configuration: what a domain consists of, and the host that follows from it.
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use hotsave_engine::{
+    change::{Content, Source},
+    outcome::{Outcome, Tag},
+    text::SourceText,
+};
+use hotsave_lua::host::HostState;
+use hotsave_protocol as protocol;
+
+use super::{Domain, Surroundings};
+use crate::workspace::{
+    config::{self, HostChoice},
+    indexing::{self, Indexed},
+    jobs::JobDone,
+    lua_host,
+    output::Output,
+    problems::Owner,
+    request::{Force, Request},
+    units::Units,
+};
+
+impl Domain {
+    /// Starts the index job, unless a watcher is about to name the files (`waits_for_watcher`).
+    pub(crate) fn index(&self, waits_for_watcher: bool, around: &Surroundings) {
+        if !waits_for_watcher {
+            self.run_index_job(None, around);
+        }
+    }
+
+    /// Starts the index job with the files a watcher found; for a domain that has an index, reads them for changes.
+    pub(crate) fn index_files(&mut self, files: Vec<PathBuf>, around: &Surroundings) {
+        if self.units.is_none() {
+            self.run_index_job(Some(files), around);
+        } else {
+            let known = self.files_below(&self.folder.path);
+            let paths = files.into_iter().map(Arc::from).chain(known).collect();
+            self.read(paths, Source::Bulk, around);
+        }
+    }
+
+    pub(super) fn run_index_job(&self, files: Option<Vec<PathBuf>>, around: &Surroundings) {
+        let (domain, root, config_path) = (
+            self.id,
+            Arc::clone(&self.folder.path),
+            Arc::clone(&self.config_path),
+        );
+        around.pool.run(domain, "indexed the project", move || {
+            let config_text = std::fs::read(&config_path).ok().map(SourceText::new);
+            let config = config_text
+                .as_ref()
+                .and_then(|it| config::read(&config_path, it).0)
+                .unwrap_or_default();
+            let indexed = indexing::index(&root, &config, config_text, files);
+            JobDone::Indexed {
+                domain,
+                indexed: Box::new(indexed),
+            }
+        });
+    }
+
+    /// The index is there: everything that waited for it goes on.
+    pub(crate) fn indexed(&mut self, now: Instant, indexed: Indexed, around: &Surroundings) {
+        for (path, hash) in indexed.units.hashes() {
+            self.intake.seed(path, hash);
+        }
+        let is_first = self.units.is_none();
+        self.units = Some(indexed.units);
+        self.read_config(now, indexed.config.as_ref(), around);
+        self.problems
+            .set_all(&Owner::Graph, self.generation, indexed.missing);
+        for path in around.documents.paths() {
+            self.check_buffer(&path, around);
+        }
+        let cause = if is_first {
+            protocol::Cause::Startup
+        } else {
+            protocol::Cause::Config
+        };
+        if self
+            .units
+            .as_ref()
+            .is_some_and(|it| it.has_startup(&self.config))
+            && self.may_run()
+        {
+            self.request(Request {
+                force: Force::Startup,
+                cause: Some(cause),
+                ..Request::default()
+            });
+        }
+        self.start_next(now, around);
+        around.say(Output::LensesChanged);
+    }
+
+    /// Takes a configuration in; an invalid one leaves the last valid one in force.
+    pub(super) fn read_config(
+        &mut self,
+        now: Instant,
+        text: Option<&SourceText>,
+        around: &Surroundings,
+    ) {
+        let empty = SourceText::new(Vec::new());
+        let (config, problems) = config::read(&self.config_path, text.unwrap_or(&empty));
+        self.config_is_invalid = config.is_none();
+        self.problems
+            .set(&Owner::Config, &self.config_path, self.generation, problems);
+        if let Some(config) = config {
+            self.settler.set_windows(config.settle.windows());
+            self.config = config;
+        }
+        self.decide_trust(around);
+        let reports = self
+            .host
+            .configure(now, &self.config, self.units.as_ref(), around);
+        self.take_reports(now, reports, around);
+    }
+
+    /// A changed configuration: read at once, and the project anew if it changes what is indexed or run.
+    pub(super) fn config_changed(
+        &mut self,
+        now: Instant,
+        content: &Content,
+        around: &Surroundings,
+    ) {
+        let before = self.config.clone();
+        let text = match content {
+            Content::Text(text) => Some(text),
+            Content::Removed => None,
+        };
+        self.read_config(now, text, around);
+        let (old, new) = (&before.lua, &self.config.lua);
+        let same_files = (&old.path, &old.ignore, &old.loaders, old.dialect)
+            == (&new.path, &new.ignore, &new.loaders, new.dialect);
+        let same_host = (old.host, &old.entry, old.load, old.memory_mb)
+            == (new.host, &new.entry, new.load, new.memory_mb);
+        if !(same_files && same_host) {
+            self.discard_host(now, around);
+            self.run_index_job(None, around);
+        }
+    }
+
+    /// Ends the host and forgets what ran; a generation under way ends cancelled.
+    fn discard_host(&mut self, now: Instant, around: &Surroundings) {
+        self.host.discard();
+        if self.operation.is_some() {
+            self.finish(
+                now,
+                Outcome::new(Tag::Cancelled).because("the Lua host starts anew"),
+                around,
+            );
+        }
+        if let Some(units) = &mut self.units {
+            units.forget_all();
+        }
+        self.refusals.clear();
+        self.needs_restart = None;
+    }
+
+    /// Starts the host anew with what the configuration loads; state is gone, which is what was asked for.
+    pub(crate) fn restart_host(&mut self, now: Instant, around: &Surroundings) {
+        let names = self
+            .units
+            .as_ref()
+            .map(Units::running_paths)
+            .unwrap_or_default();
+        self.discard_host(now, around);
+        let force = if self
+            .units
+            .as_ref()
+            .is_some_and(|it| it.has_startup(&self.config))
+        {
+            Force::Startup
+        } else {
+            Force::Files(names)
+        };
+        self.request(Request {
+            force,
+            cause: Some(protocol::Cause::Command),
+            ..Request::default()
+        });
+    }
+
+    /// The hosts as `hotsave/status` names them.
+    pub(crate) fn hosts(&self) -> Vec<protocol::Host> {
+        if self.config.lua.host == HostChoice::None || self.no_host_reason().is_some() {
+            return Vec::new();
+        }
+        let state = match self.host.state() {
+            HostState::Absent if !self.may_run() => protocol::HostState::Untrusted,
+            state => lua_host::spoken(state),
+        };
+        vec![protocol::Host {
+            name: "worker".to_owned(),
+            kind: protocol::HostKind::Worker,
+            state,
+        }]
+    }
+
+    /// Why there is no host for this project, if there is none.
+    pub(crate) fn no_host_reason(&self) -> Option<String> {
+        let units = self.units.as_ref().filter(|it| !it.runs_in_worker())?;
+        Some(format!(
+            "no host for {}: the worker is Lua 5.4, so this project is checked and not run",
+            units.dialect().title()
+        ))
+    }
+}
