@@ -124,7 +124,13 @@ impl Settler {
             .get(&change.path)
             .and_then(|&place| self.changes.get_mut(place))
         {
-            Some(earlier) => *earlier = change,
+            Some(earlier) => {
+                let is_claimed = change.source == Source::Save;
+                let teller = std::mem::replace(earlier, change).source;
+                if is_claimed {
+                    self.forget_watcher(teller);
+                }
+            }
             None => {
                 self.places
                     .insert(Arc::clone(&change.path), self.changes.len());
@@ -150,15 +156,26 @@ impl Settler {
     /// The editor tells of a save that a watcher was faster to tell of: the pending change counts as the editor's from
     /// now on, with the editor's window. Nothing happens if the path is not pending.
     pub fn claim(&mut self, now: Instant, path: &Path) {
-        let pending = self.places.get(path).and_then(|&place| self.changes.get_mut(place));
-        let Some(change) = pending.filter(|it| matches!(it.source, Source::Watcher | Source::Bulk)) else {
+        let pending = self
+            .places
+            .get(path)
+            .and_then(|&place| self.changes.get_mut(place));
+        let Some(change) = pending.filter(|it| matches!(it.source, Source::Watcher | Source::Bulk))
+        else {
             return;
         };
         let teller = std::mem::replace(&mut change.source, Source::Save);
-        if self.changes.iter().all(|it| it.source != teller) {
+        self.forget_watcher(teller);
+        self.mark(now, Source::Save);
+    }
+
+    /// The editor speaks for a file that `teller` told of: its window counts, not that of a watcher which may have seen
+    /// the file half-written, unless other files wait for that one.
+    fn forget_watcher(&mut self, teller: Source) {
+        let is_watcher = matches!(teller, Source::Watcher | Source::Bulk);
+        if is_watcher && self.changes.iter().all(|it| it.source != teller) {
             self.bursts.retain(|it| it.source != teller);
         }
-        self.mark(now, Source::Save);
     }
 
     /// Settles what is pending at once, because a person asked; nothing pending stays nothing.
