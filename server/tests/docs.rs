@@ -1,5 +1,7 @@
 //! The reference pages name what the code has: configuration keys, settings, diagnostic codes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::BTreeSet,
     fs,

@@ -44,6 +44,9 @@ struct LuaHostArguments {
     /// Memory limit in MiB
     #[arg(long, default_value_t = 512)]
     memory_mb: u32,
+    /// What modules may do beyond computing
+    #[arg(long, value_parser = ["write", "process"])]
+    allow: Vec<String>,
 }
 
 /// Runs the command line `arguments` (program name first) to its end.
@@ -73,11 +76,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn lua_host(arguments: LuaHostArguments) -> anyhow::Result<ExitCode> {
     let root = std::env::current_dir()?;
-    let LuaHostArguments { path, memory_mb } = arguments;
+    let LuaHostArguments {
+        path,
+        memory_mb,
+        allow,
+    } = arguments;
     Ok(hotsave_lua::worker::run(&hotsave_lua::worker::Options {
         path,
         memory_mb,
         root,
+        allow_write: allow.iter().any(|it| it == "write"),
+        allow_process: allow.iter().any(|it| it == "process"),
     }))
 }
 

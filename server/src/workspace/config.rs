@@ -111,8 +111,10 @@ pub struct Lua {
     #[schemars(range(min = 1))]
     pub deadline_ms: u32,
     /// Memory the worker may use, in MiB.
-    #[schemars(range(min = 8))]
+    #[schemars(range(min = 16))]
     pub memory_mb: u32,
+    /// What the worker's modules may do beyond computing and writing below the project.
+    pub allow: Vec<Allow>,
 }
 
 impl Default for Lua {
@@ -128,6 +130,7 @@ impl Default for Lua {
             loaders: vec!["require".to_owned()],
             deadline_ms: 1000,
             memory_mb: 512,
+            allow: Vec::new(),
         }
     }
 }
@@ -191,6 +194,27 @@ pub enum Trigger {
     Off,
 }
 
+/// `lua.allow`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Allow {
+    /// Write files outside the project and the temporary folder.
+    Write,
+    /// `io.popen` and `os.execute`.
+    Process,
+}
+
+impl Allow {
+    /// The word in `hotsave.toml`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Process => "process",
+        }
+    }
+}
+
 impl Config {
     /// The part that decides what is executed and with which rights, as a text a person can compare; trust is bound to
     /// its hash (design, section 3).
@@ -204,6 +228,8 @@ impl Config {
             }
         )];
         lines.extend(self.lua.entry.iter().map(|it| format!("entry {it}")));
+        let allowed = self.lua.allow.iter();
+        lines.extend(allowed.map(|it| format!("allow {}", it.word())));
         lines.join("\n")
     }
 }
@@ -307,7 +333,7 @@ fn check_values(config: &Config) -> impl Iterator<Item = (&'static str, String)>
     [
         (lua.deadline_ms == 0)
             .then(|| ("deadline_ms", "`deadline_ms` must be at least 1".to_owned())),
-        (lua.memory_mb < 8).then(|| ("memory_mb", "`memory_mb` must be at least 8".to_owned())),
+        (lua.memory_mb < 16).then(|| ("memory_mb", "`memory_mb` must be at least 16".to_owned())),
         outside(&lua.entry).map(|it| {
             (
                 "entry",

@@ -11,7 +11,11 @@ use hotsave_lua::{
 };
 use hotsave_protocol as protocol;
 
-use super::{config::Config, domain::Surroundings, units::Units};
+use super::{
+    config::{Allow, Config},
+    domain::Surroundings,
+    units::Units,
+};
 
 /// The worker of one domain.
 pub(super) struct LuaHost {
@@ -21,6 +25,7 @@ pub(super) struct LuaHost {
     templates: String,
     settings: Settings,
     memory_mb: u32,
+    allow: Vec<Allow>,
     /// Why it is gone, until it is up again.
     lost: Option<String>,
 }
@@ -34,6 +39,7 @@ impl LuaHost {
             templates: String::new(),
             settings: Settings::default(),
             memory_mb: 0,
+            allow: Vec::new(),
             lost: None,
         }
     }
@@ -48,6 +54,7 @@ impl LuaHost {
     ) -> Vec<Report> {
         self.templates = units.map(Units::templates).unwrap_or_default();
         self.memory_mb = config.lua.memory_mb;
+        self.allow.clone_from(&config.lua.allow);
         self.settings.limits = wire::Limits {
             deadline_ms: config.lua.deadline_ms,
             memory_mb: config.lua.memory_mb,
@@ -157,6 +164,8 @@ impl LuaHost {
             ]
             .map(OsString::from),
         );
+        let allowed = self.allow.iter().flat_map(|it| ["--allow", it.word()]);
+        argv.extend(allowed.map(OsString::from));
         SpawnSpec {
             argv,
             cwd: self.root.to_path_buf(),

@@ -11,6 +11,7 @@ use std::{
 };
 
 use hotsave_engine::{generation::Generation, problem::Problem};
+use hotsave_lua::errors::codes;
 
 /// Who found a problem. Each owner replaces only its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -193,10 +194,18 @@ impl File {
     }
 }
 
-/// Whether two owners found the same thing. What the graph warns of and a host then failed of is one problem, shown with
-/// the graver severity.
+/// Whether two owners found the same thing; the graver of the two is shown.
+///
+/// A line has one first syntax error and a require one answer, whoever judged it and in whatever words: what the graph
+/// warns of and a host then failed of is one problem, and so is what the parser and a host's compiler stumble over.
 fn same(one: &Problem, other: &Problem) -> bool {
-    one.place.span == other.place.span && one.code == other.code && one.message == other.message
+    let line_of = |it: &Problem| it.place.text.line_column(it.place.span.start).0;
+    one.code == other.code
+        && match one.code {
+            codes::SYNTAX => line_of(one) == line_of(other),
+            codes::MODULE_NOT_FOUND => one.place.span == other.place.span,
+            _ => one.place.span == other.place.span && one.message == other.message,
+        }
 }
 
 #[cfg(test)]
@@ -220,7 +229,7 @@ mod tests {
                 span: 0..5,
             },
             severity: Severity::Error,
-            code: "lua/syntax",
+            code: codes::LOAD_ERROR,
             message: message.to_owned(),
             related: Vec::new(),
             data: Vec::new(),
@@ -262,6 +271,28 @@ mod tests {
             shown(&mut store),
             [("/a".to_owned(), vec!["one".to_owned()])]
         );
+    }
+
+    #[test]
+    fn a_line_has_one_syntax_error_whoever_found_it() {
+        let mut store = ProblemStore::default();
+        let host = Owner::Host("worker".into());
+        let at = |code, span: std::ops::Range<u32>, message: &str| {
+            let mut it = problem("/a", message);
+            it.code = code;
+            it.place.span = span;
+            it
+        };
+        let parser = at(codes::SYNTAX, 6..7, "the parser's words");
+        let compiler = at(codes::SYNTAX, 0..7, "the compiler's words");
+        store.set(
+            &Owner::Syntax,
+            &path("/a"),
+            Generation::new(1),
+            vec![parser],
+        );
+        store.set(&host, &path("/a"), Generation::new(1), vec![compiler]);
+        assert_eq!(store.take_changes()[0].problems.len(), 1);
     }
 
     #[test]

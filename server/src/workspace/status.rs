@@ -4,7 +4,7 @@
 
 use hotsave_protocol::{Health, Phase, TrustState};
 
-use super::{config::HostChoice, domain::Domain, output::Status, trust::Decision};
+use super::{config::HostChoice, domain::Domain, output::Status, trust::Decision, units::Units};
 
 /// What was last said, so that the same is not said twice.
 #[derive(Debug, Default)]
@@ -55,8 +55,12 @@ pub(super) fn of(domain: &Domain) -> Status {
     let message = if let Some(first) = failing.first() {
         let name = first.strip_prefix(domain.root()).unwrap_or(first).display();
         Some(format!(
-            "{name} was refused; {} keeps running",
-            domain.last_good
+            "{name} was refused; {}",
+            if domain.units.as_ref().is_some_and(Units::runs_anything) {
+                format!("{} keeps running", domain.last_good)
+            } else {
+                "nothing runs yet".to_owned()
+            }
         ))
     } else if let Some(message) = host_lost {
         Some(message.to_owned())

@@ -14,7 +14,7 @@ use hotsave_engine::{generation::Generation, text::ContentHash};
 use serde::{Deserialize, Serialize};
 
 /// A generation number is reserved this far ahead, so that a save does not wait for a disk.
-const RESERVED: u64 = 1000;
+const RESERVED: u64 = 100;
 
 /// Where hotsave keeps what belongs to a person and not to a project.
 #[derive(Clone, Debug)]

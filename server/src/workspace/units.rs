@@ -289,13 +289,18 @@ impl Units {
         generation: Generation,
         unit: Option<&wire::DoneUnit>,
     ) {
-        let order = self.running.get(&id).map_or_else(
+        let before = self.running.remove(&id);
+        let order = before.as_ref().map_or_else(
             || {
                 self.next_order += 1;
                 self.next_order
             },
             |it| it.order,
         );
+        // A dependent runs its old text again, whose facts are known: parsing it anew would cost more than running it.
+        let facts = before
+            .filter(|it| it.sent == text && it.name == name)
+            .map_or_else(OnceLock::new, |it| it.facts);
         let running = Running {
             name: name.to_owned(),
             path: Arc::clone(path),
@@ -308,7 +313,7 @@ impl Units {
             duration: Duration::try_from_secs_f64(unit.map_or(0.0, |it| it.ms) / 1000.0)
                 .unwrap_or_default(),
             kept: unit.map_or(0, |it| it.kept.into()),
-            facts: OnceLock::new(),
+            facts,
         };
         self.running.insert(id, running);
     }
@@ -342,6 +347,11 @@ impl Units {
     pub(super) fn forget_all(&mut self) {
         self.running.clear();
         self.warnings.clear();
+    }
+
+    /// Whether the host has any unit of this project.
+    pub(super) fn runs_anything(&self) -> bool {
+        !self.running.is_empty()
     }
 
     /// The files of all units that run.

@@ -13,5 +13,7 @@ fn main() -> ExitCode {
         path,
         memory_mb,
         root: root.into(),
+        allow_write: false,
+        allow_process: false,
     })
 }

@@ -7,6 +7,7 @@ local host = use "host"
 local lang = use "lang"
 local report = use "report"
 local getinfo, sethook, gethook = lang.getinfo, lang.sethook, lang.gethook
+local find = string.find
 local clock, collectgarbage, error, next, rawequal, xpcall = host.clock, collectgarbage, error, next, rawequal, xpcall
 local running = coroutine.running
 local limit_memory = host.limit_memory or function() end
@@ -201,6 +202,39 @@ local function text_only()
   end
 end
 
+--- Files are written below the project's folder and the temporary one only.
+local function confine_writes()
+  local open, output, remove, rename = io.open, io.output, os.remove, os.rename
+  local function check(name, path)
+    if type(path) == "string" and not host.may_write(path) then
+      guard.refused = name .. " may not write " .. path .. ", which is outside the project"
+      error(guard.refused, 3)
+    end
+  end
+  function io.open(path, mode, ...)
+    if type(mode) == "string" and find(mode, "[wa+]") then
+      check("io.open", path)
+    end
+    return open(path, mode, ...)
+  end
+  function io.output(path, ...)
+    check("io.output", path)
+    if path == nil then
+      return output()
+    end
+    return output(path, ...)
+  end
+  function os.remove(path, ...)
+    check("os.remove", path)
+    return remove(path, ...)
+  end
+  function os.rename(from, to, ...)
+    check("os.rename", from)
+    check("os.rename", to)
+    return rename(from, to, ...)
+  end
+end
+
 --- Installs what must be in place before any project code runs. On PUC Lua a hook belongs to one coroutine, so new
 --- ones are given theirs when they are made.
 ---@param confined boolean is the project kept from starting processes?
@@ -209,13 +243,13 @@ function guard.install(confined)
   local create, wrap = coroutine.create, coroutine.wrap
   if type(os) == "table" and os.exit then
     os.exit = guard.blocked("os.exit", not confined and os.exit or nil)
-    if confined then
-      os.execute = guard.blocked("os.execute")
-    end
   end
   if confined then
-    if type(io) == "table" then
-      io.popen = guard.blocked("io.popen")
+    if not host.allow_process then
+      os.execute, io.popen = guard.blocked("os.execute"), guard.blocked("io.popen")
+    end
+    if not host.allow_write then
+      confine_writes()
     end
     text_only()
   end

@@ -115,6 +115,12 @@ pub fn locate(problem: &wire::Problem, context: &Context<'_>) -> Option<Problem>
         })
         .collect();
     let is_loading = message.is_loading && said.is_some();
+    // A searcher says "error loading module" of one thing only: a text that does not compile.
+    let code = if is_loading && code == codes::LOAD_ERROR {
+        codes::SYNTAX
+    } else {
+        code
+    };
 
     let mut steps: Vec<(Spot, String, String)> = Vec::new();
     let mut spots = said.into_iter().chain(stated);

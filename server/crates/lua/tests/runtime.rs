@@ -351,6 +351,29 @@ fn the_project_cannot_leave_its_process() {
 }
 
 #[test]
+fn files_are_written_below_the_project_and_nowhere_else() {
+    let (_folder, mut worker) = worker();
+    let inside = "local file = assert(io.open('kept.txt', 'w')) file:write('x') file:close() \
+                  assert(os.rename('kept.txt', 'moved.txt')) assert(os.remove('moved.txt')) \
+                  assert(io.open('/etc/hostname', 'r')):close()";
+    applied(&worker.script("a", inside));
+    for text in [
+        "io.open('/var/hotsave-test', 'w')",
+        "io.open('/etc/hostname', 'a+')",
+        "io.output('/var/hotsave-test')",
+        "os.remove('/var/hotsave-test')",
+        "os.rename('a.txt', '/var/hotsave-test')",
+    ] {
+        let done = worker.script("a", text);
+        assert_eq!(
+            done["problems"][0]["code"], "lua/blocked-call",
+            "{text}: {done}"
+        );
+    }
+    assert!(!std::path::Path::new("/var/hotsave-test").exists());
+}
+
+#[test]
 fn a_thousand_reloads_leave_the_heap_flat() {
     let (_folder, mut worker) = worker();
     applied(&worker.update(&[

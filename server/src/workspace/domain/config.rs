@@ -134,8 +134,8 @@ impl Domain {
         let (old, new) = (&before.lua, &self.config.lua);
         let same_files = (&old.path, &old.ignore, &old.loaders, old.dialect)
             == (&new.path, &new.ignore, &new.loaders, new.dialect);
-        let same_host = (old.host, &old.entry, old.load, old.memory_mb)
-            == (new.host, &new.entry, new.load, new.memory_mb);
+        let same_host = (old.host, &old.entry, old.load, old.memory_mb, &old.allow)
+            == (new.host, &new.entry, new.load, new.memory_mb, &new.allow);
         if !(same_files && same_host) {
             self.discard_host(now, around);
             self.run_index_job(None, around);

@@ -1,9 +1,6 @@
 //! Which code runs while a text loads, and which calls in it load other modules.
 
-use std::{
-    cell::OnceCell,
-    collections::HashMap,
-};
+use std::{cell::OnceCell, collections::HashMap};
 
 use emmylua_parser::{LuaSyntaxKind as Node, LuaSyntaxNode};
 use rowan::TextSize;
@@ -91,7 +88,9 @@ impl<'a> Loading<'a> {
             n_reads
         });
         let is_itself = kind(value) == Node::IndexExpr && field(value).as_deref() == Some(name);
-        n_reads.get(name).is_some_and(|&it| it > usize::from(is_itself))
+        n_reads
+            .get(name)
+            .is_some_and(|&it| it > usize::from(is_itself))
     }
 
     /// Functions of this text that an expression may name.

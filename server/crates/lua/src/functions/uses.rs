@@ -192,7 +192,9 @@ impl Follower<'_> {
             .last();
         let goes_to = outermost.and_then(|it| it.parent()).map(|it| kind(&it));
         match goes_to {
-            Some(Node::LocalStat | Node::AssignStat | Node::ReturnStat) => self.stored_at(key, node),
+            Some(Node::LocalStat | Node::AssignStat | Node::ReturnStat) => {
+                self.stored_at(key, node)
+            }
             _ => self.taken.whole = true,
         }
     }

@@ -3,6 +3,7 @@
 //! It only lends the runtime what plain Lua lacks: lines, JSON, a clock, a memory limit. What is swapped and how is
 //! the runtime's business. Must stay true: the process ends when its stdin ends, whatever Lua is doing.
 
+mod confine;
 mod json;
 mod pipe;
 mod vm;
@@ -24,6 +25,10 @@ pub struct Options {
     pub memory_mb: u32,
     /// The project's folder, already the working directory.
     pub root: PathBuf,
+    /// Whether modules may write outside the folder and the temporary folder.
+    pub allow_write: bool,
+    /// Whether modules may start processes.
+    pub allow_process: bool,
 }
 
 /// Runs the runtime until `stop` or the end of stdin.

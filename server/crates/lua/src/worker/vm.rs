@@ -3,12 +3,12 @@
 //! The only place of the worker that needs `unsafe`: the runtime works with `debug`, which mlua counts as unsafe. The
 //! project gets three harmless functions of it. Must stay true: no C library can be loaded.
 
-use std::{cell::RefCell, process, time::Instant};
+use std::{cell::RefCell, path::Path, process, time::Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mlua::{Error, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value};
 
-use super::{Options, json, pipe};
+use super::{Options, confine::may_write, json, pipe};
 use crate::runtime;
 
 /// The least memory limit that leaves room for the standard library and the runtime.
@@ -94,6 +94,15 @@ fn host(lua: &Lua, options: &Options) -> Result<Table> {
         "limit_memory",
         lua.create_function(|lua, bytes: usize| lua.set_memory_limit(bytes).map(|_| ()))?,
     )?;
+    let root = options.root.clone();
+    host.set(
+        "may_write",
+        lua.create_function(move |_, path: LuaString| {
+            Ok(may_write(&root, Path::new(&*path.to_string_lossy())))
+        })?,
+    )?;
+    host.set("allow_write", options.allow_write)?;
+    host.set("allow_process", options.allow_process)?;
     host.set("array", array)?;
     host.set("kind", "worker")?;
     host.set("name", "worker")?;
