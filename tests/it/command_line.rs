@@ -94,12 +94,16 @@ fn trust_in_what_cannot_be_read_is_refused_in_one_line() {
 #[test]
 fn doctor_tells_what_works_here() {
     let project = Project::new("//- /a.lua\nreturn {}\n");
-    check(&project, &["doctor"], 1);
-    check(&project, &["trust"], 0);
     let (report, _) = check(&project, &["doctor"], 0);
     for word in ["Lua 5.4", "trust"] {
         assert!(report.contains(word), "{word}: {report}");
     }
+    project.write(
+        "hotsave.toml",
+        "[lua]\nentry = [\"gone.lua\"]\nload = \"some\"\n",
+    );
+    let (broken, _) = check(&project, &["doctor"], 1);
+    assert!(broken.contains("hotsave.toml:3:"), "{broken}");
 }
 
 #[test]

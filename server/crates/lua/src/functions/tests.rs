@@ -1,3 +1,5 @@
+//! What the parser finds out, held to texts with the expectation beside them.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! The index, held to a fresh build after random changes, and its problems to texts.
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use expect_test::{Expect, expect};

@@ -1,3 +1,5 @@
+//! The require scan, form by form.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
