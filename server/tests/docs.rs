@@ -13,7 +13,12 @@ use hotsave_lua::errors::codes::CODES;
 use serde_json::Value;
 
 /// Codes of problems that are not Lua's.
-const CONFIG_CODES: [&str; 3] = ["config-syntax", "config-value", "config-unknown-key"];
+const CONFIG_CODES: [&str; 4] = [
+    "config-syntax",
+    "config-value",
+    "config-unknown-key",
+    "config-untrusted",
+];
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")

@@ -35,6 +35,25 @@ fn untrusted(trust: Option<&'static str>) -> Options {
     }
 }
 
+/// 2.11: one information diagnostic on the command, gone once it is allowed, back when the command is another.
+#[test]
+fn what_would_run_is_named_on_its_line_until_it_is_allowed() {
+    let project = project();
+    let mut client = Client::open_with(&project, untrusted(None));
+    client.await_problems("hotsave.toml", "the permission is missing", |found| {
+        matches!(found, [it] if it.code == "config-untrusted"
+            && (it.line, it.severity) == (2, 3)
+            && it.message.contains("entry main.lua"))
+    });
+    client.command("hotsave.trust", None);
+    client.await_problems("hotsave.toml", "it is allowed", <[_]>::is_empty);
+    project.write("hotsave.toml", "[lua]\nentry = [\"a.lua\"]\n");
+    client.await_problems("hotsave.toml", "another command", |found| {
+        matches!(found, [it] if it.message.contains("entry main.lua") && it.message.contains("entry a.lua"))
+    });
+    client.accept_leftovers();
+}
+
 fn check_nothing_runs(trust: Option<&'static str>) {
     let project = project();
     let mut client = Client::open_with(&project, untrusted(trust));

@@ -24,6 +24,8 @@ pub(super) enum Owner {
     Host(String),
     /// `hotsave.toml`.
     Config,
+    /// What `hotsave.toml` would execute and may not.
+    Trust,
 }
 
 /// Problems by file and owner.

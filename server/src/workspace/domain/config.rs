@@ -102,8 +102,8 @@ impl Domain {
         text: Option<&SourceText>,
         around: &Surroundings,
     ) {
-        let empty = SourceText::new(Vec::new());
-        let (config, problems) = config::read(&self.config_path, text.unwrap_or(&empty));
+        self.config_text = text.map_or_else(|| SourceText::new(Vec::new()), SourceText::clone);
+        let (config, problems) = config::read(&self.config_path, &self.config_text);
         self.config_is_invalid = config.is_none();
         self.problems
             .set(&Owner::Config, &self.config_path, self.generation, problems);

@@ -15,7 +15,9 @@ mod trust;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use crossbeam_channel::Sender;
-use hotsave_engine::{change::Intake, generation::Generation, settle::Settler, slot::Slot};
+use hotsave_engine::{
+    change::Intake, generation::Generation, settle::Settler, slot::Slot, text::SourceText,
+};
 use hotsave_lua::host::HostEvent;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -61,6 +63,8 @@ pub(crate) struct Domain {
     workspace: Arc<str>,
     pub(crate) config: Config,
     config_path: Arc<Path>,
+    /// The text of `hotsave.toml`, empty if there is none.
+    config_text: SourceText,
     pub(crate) config_is_invalid: bool,
     settings: Settings,
     editor_trust: Option<Trust>,
@@ -102,6 +106,7 @@ impl Domain {
             host: LuaHost::new(id, &folder.path),
             settler: Settler::new(config.settle.windows()),
             config,
+            config_text: SourceText::new(Vec::new()),
             config_is_invalid: false,
             settings: start.settings.clone(),
             editor_trust: start.trust,
