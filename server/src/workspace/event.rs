@@ -18,12 +18,22 @@ pub enum Event {
     Stop(StopCause),
     /// A message of the editor or the terminal, with its arrival number (strictly rising).
     Editor(u64, EditorMessage),
-    /// Something a Lua host said or did, with the domain it belongs to.
-    Host(u32, hotsave_lua::host::HostEvent),
+    /// Something a Lua host said or did.
+    Host(HostAddress, hotsave_lua::host::HostEvent),
     /// Files changed on disk.
     Watch(WatchEvent),
     /// A job of the pool is done.
     Job(JobDone),
+}
+
+/// Which host of which domain. A domain's next host numbers its processes anew, so that the last words of the one
+/// before have to be told from its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostAddress {
+    /// The domain's number.
+    pub domain: u32,
+    /// How many hosts the domain had before.
+    pub incarnation: u32,
 }
 
 /// Why the loop ends; decides the exit code.

@@ -27,7 +27,11 @@ use super::indexing::Indexed;
 )]
 pub enum JobDone {
     /// The project's Lua files were read and indexed.
-    Indexed { domain: u32, indexed: Box<Indexed> },
+    Indexed {
+        domain: u32,
+        job: u64,
+        indexed: Box<Indexed>,
+    },
     /// Files that a watcher named were read.
     Read { domain: u32, changes: Vec<Change> },
     /// A file that is not open was checked.

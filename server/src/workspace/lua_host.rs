@@ -14,6 +14,7 @@ use hotsave_protocol as protocol;
 use super::{
     config::{Allow, Config},
     domain::Surroundings,
+    event::HostAddress,
     units::Units,
 };
 
@@ -22,6 +23,8 @@ pub(super) struct LuaHost {
     domain: u32,
     root: Arc<Path>,
     host: Option<Host>,
+    /// How many hosts there were before.
+    incarnation: u32,
     templates: String,
     settings: Settings,
     memory_mb: u32,
@@ -36,6 +39,7 @@ impl LuaHost {
             domain,
             root: Arc::clone(root),
             host: None,
+            incarnation: 0,
             templates: String::new(),
             settings: Settings::default(),
             memory_mb: 0,
@@ -88,9 +92,16 @@ impl LuaHost {
         }
     }
 
-    pub(super) fn handle(&mut self, now: Instant, event: HostEvent) -> Vec<Report> {
+    /// Takes in what a process said or did; what one of an earlier host says is not heard.
+    pub(super) fn handle(
+        &mut self,
+        now: Instant,
+        from: HostAddress,
+        event: HostEvent,
+    ) -> Vec<Report> {
         self.host
             .as_mut()
+            .filter(|_| from.incarnation == self.incarnation)
             .map(|it| it.handle(now, event))
             .unwrap_or_default()
     }
@@ -110,6 +121,7 @@ impl LuaHost {
     pub(super) fn discard(&mut self) {
         // Dropping kills the whole group.
         self.host = None;
+        self.incarnation = self.incarnation.wrapping_add(1);
         self.lost = None;
     }
 
@@ -143,10 +155,14 @@ impl LuaHost {
     }
 
     fn make(&self, around: &Surroundings) -> Host {
-        let (events, domain) = (around.host_events.clone(), self.domain);
+        let events = around.host_events.clone();
+        let address = HostAddress {
+            domain: self.domain,
+            incarnation: self.incarnation,
+        };
         let sink = Arc::new(move |event| {
             // A loop that is gone has dropped the host, too.
-            let _ = events.send((domain, event));
+            let _ = events.send((address, event));
         });
         Host::new(self.spec(around), self.settings.clone(), sink)
     }

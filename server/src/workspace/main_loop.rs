@@ -23,7 +23,9 @@ use super::{
     commands::{self, Gathering},
     documents::Documents,
     domain::{Domain, Surroundings},
-    event::{Answer, EditorMessage, Event, Folder, Reply, RequestError, Start, StopCause},
+    event::{
+        Answer, EditorMessage, Event, Folder, HostAddress, Reply, RequestError, Start, StopCause,
+    },
     jobs::{JobDone, Pool},
     output::{Level, Output},
     settings::Watcher,
@@ -38,7 +40,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// All state, and the channels it is fed by.
 pub(super) struct MainLoop {
     inbox: Receiver<Event>,
-    host_events: Receiver<(u32, HostEvent)>,
+    host_events: Receiver<(HostAddress, HostEvent)>,
     watch_events: Receiver<WatchEvent>,
     jobs_done: Receiver<JobDone>,
     /// Whether `inbox` has lost its last sender: the front end is gone.
@@ -160,7 +162,7 @@ impl MainLoop {
             it.host_events
                 .try_recv()
                 .ok()
-                .map(|(domain, event)| Event::Host(domain, event))
+                .map(|(from, event)| Event::Host(from, event))
         });
         let now = Instant::now();
         for domain in self.domains.values_mut() {
@@ -210,9 +212,9 @@ impl MainLoop {
                 self.last_arrival = arrival;
                 self.handle_editor(now, message);
             }
-            Event::Host(domain, event) => {
-                if let Some(domain) = self.domains.get_mut(&domain) {
-                    domain.handle_host(now, event, &self.around);
+            Event::Host(from, event) => {
+                if let Some(domain) = self.domains.get_mut(&from.domain) {
+                    domain.handle_host(now, from, event, &self.around);
                 }
             }
             Event::Watch(event) => self.handle_watch(now, event),
@@ -372,7 +374,7 @@ impl MainLoop {
                 outer.display()
             );
         }
-        let domain = Domain::open(id, folder, start, &self.around);
+        let mut domain = Domain::open(id, folder, start, &self.around);
         // A nested project lies below a root that is watched already.
         let is_watched_from_outside = outer.is_some();
         let mut waits_for_watcher = false;
@@ -552,10 +554,10 @@ impl MainLoop {
                     text,
                 });
             }
-            JobDone::Indexed { indexed, .. } => {
+            JobDone::Indexed { job, indexed, .. } => {
                 let nested = indexed.nested.clone();
                 if let Some(domain) = self.domains.get_mut(&id) {
-                    domain.indexed(now, *indexed, &self.around);
+                    domain.indexed(now, job, *indexed, &self.around);
                 }
                 for root in nested {
                     let uri = super::folder_uri(&root);

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 use hotsave_engine::{
     change::Content,
     outcome::{Outcome, Stage, Tag},
+    plan::Act,
     problem::Severity,
 };
 use hotsave_lua::{
@@ -15,6 +16,7 @@ use hotsave_protocol as protocol;
 
 use super::{
     domain::{Domain, Surroundings},
+    event::HostAddress,
     output::{Level, Output, Unit},
     request::Force,
     transaction::Transaction,
@@ -23,8 +25,14 @@ use super::{
 
 impl Domain {
     /// Something the host's process said or did.
-    pub(super) fn handle_host(&mut self, now: Instant, event: HostEvent, around: &Surroundings) {
-        let reports = self.host.handle(now, event);
+    pub(super) fn handle_host(
+        &mut self,
+        now: Instant,
+        from: HostAddress,
+        event: HostEvent,
+        around: &Surroundings,
+    ) {
+        let reports = self.host.handle(now, from, event);
         self.take_reports(now, reports, around);
         self.start_next(now, around);
     }
@@ -100,8 +108,9 @@ impl Domain {
                     .collect();
                 units.set_warnings(part.id, warnings);
             }
-            for path in &transaction.taken_along {
-                self.refusals.resolve(path);
+            for part in transaction.parts.iter().filter(|it| it.act != Act::Rerun) {
+                self.refusals.resolve(&part.path);
+                operation.files.remove(&part.path);
             }
             operation.units.extend(reloaded(&transaction, done, units));
             operation.explained.extend(explained(&transaction, done));
@@ -129,17 +138,35 @@ impl Domain {
             return;
         }
         operation.explained.extend(explained(&transaction, done));
-        if operation.force == Force::Startup
-            && let Some(culprit) = culprit
-            && operation.left_out.insert(culprit.id)
-        {
-            operation.files.insert(
-                Arc::clone(&culprit.path),
-                Content::Text(culprit.text.clone()),
-            );
+        if operation.force == Force::Startup {
+            let mut names = done.problems.iter().filter_map(|it| it.unit.as_deref());
+            // The one that failed may have been found by the host, and be no part of what it was sent.
+            let found = names.find_map(|it| units.index.resolve(it));
+            let culprit = culprit.map(|it| it.id).or(found);
+            let is_progress = culprit.is_some_and(|it| operation.left_out.insert(it));
+            if let Some(culprit) = culprit
+                && let Some(text) = units.newest_text(culprit)
+            {
+                let path = Arc::from(units.index.path(culprit));
+                operation.files.insert(path, Content::Text(text));
+            }
             operation.note(outcome);
-            self.go_on(now, around);
+            if is_progress {
+                self.go_on(now, around);
+            } else {
+                // The same would be sent again, and fail again.
+                let outcome = operation.worst_outcome();
+                self.finish(now, outcome, around);
+            }
             return;
+        }
+        if operation.files.is_empty()
+            && let Some(part) = culprit.or(transaction.parts.first())
+        {
+            // A command reloaded what had not changed; what fails then is failing all the same.
+            operation
+                .files
+                .insert(Arc::clone(&part.path), Content::Text(part.text.clone()));
         }
         if outcome.tag == Tag::NeedsRestart {
             self.needs_restart = Some(outcome.reason.clone().unwrap_or_default());
@@ -236,12 +263,10 @@ fn explained(
     let units = transaction.parts.iter().map(|part| {
         let unit = done.units.iter().find(|it| it.name == part.name);
         let decision = match (part.act, unit) {
-            (hotsave_engine::plan::Act::Remove, _) => protocol::Decision::Removed,
+            (Act::Remove, _) => protocol::Decision::Removed,
             (_, Some(unit)) if !unit.ran => protocol::Decision::Skipped,
-            (hotsave_engine::plan::Act::Rerun, _) => protocol::Decision::Rerun,
-            (hotsave_engine::plan::Act::Load | hotsave_engine::plan::Act::Replace, _) => {
-                protocol::Decision::Replaced
-            }
+            (Act::Rerun, _) => protocol::Decision::Rerun,
+            (Act::Load | Act::Replace, _) => protocol::Decision::Replaced,
         };
         let notes = done.notes.iter().filter(|it| it.unit == part.name);
         let explained = protocol::ExplainedUnit {

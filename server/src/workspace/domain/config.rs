@@ -24,7 +24,7 @@ use crate::workspace::{
 
 impl Domain {
     /// Starts the index job, unless a watcher is about to name the files (`waits_for_watcher`).
-    pub(crate) fn index(&self, waits_for_watcher: bool, around: &Surroundings) {
+    pub(crate) fn index(&mut self, waits_for_watcher: bool, around: &Surroundings) {
         if !waits_for_watcher {
             self.run_index_job(None, around);
         }
@@ -41,7 +41,9 @@ impl Domain {
         }
     }
 
-    pub(super) fn run_index_job(&self, files: Option<Vec<PathBuf>>, around: &Surroundings) {
+    pub(super) fn run_index_job(&mut self, files: Option<Vec<PathBuf>>, around: &Surroundings) {
+        self.index_job += 1;
+        let job = self.index_job;
         let (domain, root, config_path) = (
             self.id,
             Arc::clone(&self.folder.path),
@@ -56,18 +58,38 @@ impl Domain {
             let indexed = indexing::index(&root, &config, config_text, files);
             JobDone::Indexed {
                 domain,
+                job,
                 indexed: Box::new(indexed),
             }
         });
     }
 
-    /// The index is there: everything that waited for it goes on.
-    pub(crate) fn indexed(&mut self, now: Instant, indexed: Indexed, around: &Surroundings) {
+    /// The index of this job is there: everything that waited for it goes on.
+    ///
+    /// The units are exchanged only while no host runs any of them: numbers of the one index mean nothing in the other.
+    pub(crate) fn indexed(
+        &mut self,
+        now: Instant,
+        job: u64,
+        indexed: Indexed,
+        around: &Surroundings,
+    ) {
+        if job != self.index_job {
+            return;
+        }
+        debug_assert!(self.units.is_none() && self.operation.is_none());
         for (path, hash) in indexed.units.hashes() {
             self.intake.seed(path, hash);
         }
-        let is_first = self.units.is_none();
-        self.units = Some(indexed.units);
+        let is_first = !std::mem::replace(&mut self.was_indexed, true);
+        let units = self.units.insert(indexed.units);
+        for path in self.problems.paths_of(&Owner::Syntax) {
+            // It may be ignored from now on; open files are checked below.
+            if units.index.id(&path).is_none() {
+                self.problems
+                    .set(&Owner::Syntax, &path, self.generation, Vec::new());
+            }
+        }
         self.read_config(now, indexed.config.as_ref(), around);
         self.problems
             .set_all(&Owner::Graph, self.generation, indexed.missing);
@@ -105,6 +127,7 @@ impl Domain {
         self.config_text = text.map_or_else(|| SourceText::new(Vec::new()), SourceText::clone);
         let (config, problems) = config::read(&self.config_path, &self.config_text);
         self.config_is_invalid = config.is_none();
+        self.config_problems.clone_from(&problems);
         self.problems
             .set(&Owner::Config, &self.config_path, self.generation, problems);
         if let Some(config) = config {
@@ -138,6 +161,7 @@ impl Domain {
             == (new.host, &new.entry, new.load, new.memory_mb, &new.allow);
         if !(same_files && same_host) {
             self.discard_host(now, around);
+            self.units = None;
             self.run_index_job(None, around);
         }
     }
@@ -157,6 +181,7 @@ impl Domain {
         }
         self.refusals.clear();
         self.needs_restart = None;
+        self.set_host_problems();
     }
 
     /// Starts the host anew with what the configuration loads; state is gone, which is what was asked for.

@@ -20,7 +20,6 @@ use crate::workspace::{
     planning::{Ask, Verdict},
     problems::Owner,
     request::{Force, Request},
-    units::Units,
 };
 
 impl Domain {
@@ -151,7 +150,8 @@ impl Domain {
         }
         match plan.verdict {
             Verdict::Over(outcome) => {
-                if !operation.has_ended_something() {
+                // "Nothing left to do" is how every start of a host ends; a refusal of its rest is news.
+                if !operation.has_ended_something() || outcome.tag != Tag::Unchanged {
                     operation.note(outcome);
                 }
                 let outcome = operation.worst_outcome();
@@ -208,10 +208,7 @@ impl Domain {
                 self.refusals.resolve(path);
             }
         }
-        let mut problems = self.refusals.problems();
-        problems.extend(self.units.iter().flat_map(Units::warnings));
-        self.problems
-            .set_all(&Owner::Host("worker".to_owned()), self.generation, problems);
+        self.set_host_problems();
         // Diagnostics of a generation leave before its finish (editors specification, 4.5).
         self.publish_problems(around);
         let duration = now.saturating_duration_since(operation.began);

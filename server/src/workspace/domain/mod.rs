@@ -16,7 +16,8 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use crossbeam_channel::Sender;
 use hotsave_engine::{
-    change::Intake, generation::Generation, settle::Settler, slot::Slot, text::SourceText,
+    change::Intake, generation::Generation, problem::Problem, settle::Settler, slot::Slot,
+    text::SourceText,
 };
 use hotsave_lua::host::HostEvent;
 use tokio::sync::mpsc::UnboundedSender;
@@ -25,7 +26,7 @@ use super::{
     Options,
     config::Config,
     documents::Documents,
-    event::{Folder, Start, Trust},
+    event::{Folder, HostAddress, Start, Trust},
     explain::Account,
     jobs::Pool,
     lua_host::LuaHost,
@@ -45,7 +46,7 @@ pub(crate) struct Surroundings {
     pub(crate) outputs: UnboundedSender<Output>,
     pub(crate) pool: Pool,
     pub(crate) documents: Arc<Documents>,
-    pub(crate) host_events: Sender<(u32, HostEvent)>,
+    pub(crate) host_events: Sender<(HostAddress, HostEvent)>,
     pub(crate) options: Options,
 }
 
@@ -66,6 +67,8 @@ pub(crate) struct Domain {
     /// The text of `hotsave.toml`, empty if there is none.
     config_text: SourceText,
     pub(crate) config_is_invalid: bool,
+    /// What is wrong with `hotsave.toml` as it was read last.
+    config_problems: Vec<Problem>,
     settings: Settings,
     editor_trust: Option<Trust>,
     pub(crate) trust: Decision,
@@ -92,6 +95,9 @@ pub(crate) struct Domain {
     shown: Shown,
     pub(crate) last_explanation: Option<Account>,
     is_stopping: bool,
+    /// Number of the index job that counts; what an older one brings is out of date.
+    index_job: u64,
+    was_indexed: bool,
 }
 
 impl Domain {
@@ -108,6 +114,7 @@ impl Domain {
             config,
             config_text: SourceText::new(Vec::new()),
             config_is_invalid: false,
+            config_problems: Vec::new(),
             settings: start.settings.clone(),
             editor_trust: start.trust,
             trust: Decision::Unknown,
@@ -128,6 +135,8 @@ impl Domain {
             shown: Shown::default(),
             last_explanation: None,
             is_stopping: false,
+            index_job: 0,
+            was_indexed: false,
             folder,
         };
         domain.publish_status(around);

@@ -53,6 +53,13 @@ impl Domain {
     pub(crate) fn closed(&mut self, path: &Arc<Path>, around: &Surroundings) {
         self.problems
             .set(&Owner::Syntax, path, self.generation, Vec::new());
+        if *path == self.config_path {
+            // What was typed and thrown away says nothing of the file any more.
+            let problems = self.config_problems.clone();
+            self.problems
+                .set(&Owner::Config, path, self.generation, problems);
+            return;
+        }
         if !path.exists() {
             self.problems.remove_file(path);
         } else if let Some(units) = &self.units {
@@ -87,6 +94,14 @@ impl Domain {
             self.problems
                 .set(&Owner::Syntax, path, generation, problems);
         }
+    }
+
+    /// What the host refused and warned of, as it stands now.
+    pub(super) fn set_host_problems(&mut self) {
+        let mut problems = self.refusals.problems();
+        problems.extend(self.units.iter().flat_map(Units::warnings));
+        self.problems
+            .set_all(&Owner::Host("worker".to_owned()), self.generation, problems);
     }
 
     /// Sends what changed since the last call.
