@@ -79,7 +79,12 @@ impl Domain {
             }
             Command::Trust => match self.grant_trust(now, around) {
                 Ok(()) => {
-                    let mut granted = answer(self, "trusted to run programs", None);
+                    let message = if self.may_run() {
+                        "trusted to run programs"
+                    } else {
+                        "noted, but this editor denies trust to the folder"
+                    };
+                    let mut granted = answer(self, message, None);
                     granted.text = Some(self.config.commands());
                     reply.send(Ok(granted));
                 }
@@ -105,6 +110,9 @@ impl Domain {
         // A command works while paused, and takes along what was collected.
         let was_paused = self.settler.resume(now);
         self.settler.hasten(now);
+        if let Some(set) = self.settler.take(now) {
+            self.request(Request::of_changes(set.changes, set.source));
+        }
         self.request(Request {
             force,
             retries: true,

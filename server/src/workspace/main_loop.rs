@@ -25,6 +25,7 @@ use super::{
     domain::{Domain, Surroundings},
     event::{
         Answer, EditorMessage, Event, Folder, HostAddress, Reply, RequestError, Start, StopCause,
+        Trust,
     },
     jobs::{JobDone, Pool},
     output::{Level, Output},
@@ -277,8 +278,12 @@ impl MainLoop {
             }
             EditorMessage::FilesChanged { paths } => self.files_changed(&paths, Source::Watcher),
             EditorMessage::Folders { added, removed } => {
+                if let Some(start) = &mut self.start {
+                    start.folders.retain(|it| !removed.contains(&it.path));
+                    start.folders.extend(added.iter().cloned());
+                }
                 for path in removed {
-                    self.close_domains(now, &path);
+                    self.close_folder(now, &path);
                 }
                 for folder in added {
                     self.open_domain(folder);
@@ -374,7 +379,15 @@ impl MainLoop {
                 outer.display()
             );
         }
-        let mut domain = Domain::open(id, folder, start, &self.around);
+        // What the editor grants, it grants to its folders; a project around some other open file is not one of them.
+        let is_of_editor = start
+            .folders
+            .iter()
+            .any(|it| folder.path.starts_with(&it.path));
+        let trust = start
+            .trust
+            .filter(|it| is_of_editor || *it == Trust::Denied);
+        let mut domain = Domain::open(id, folder, start, trust, &self.around);
         // A nested project lies below a root that is watched already.
         let is_watched_from_outside = outer.is_some();
         let mut waits_for_watcher = false;
@@ -393,12 +406,33 @@ impl MainLoop {
         self.domains.insert(id, domain);
     }
 
-    /// Closes the domain of a folder and those below it.
-    fn close_domains(&mut self, now: Instant, folder: &Path) {
+    /// Closes what belongs to a folder that is open no more: its domain and those below it, but for folders that are
+    /// open by themselves.
+    fn close_folder(&mut self, now: Instant, folder: &Path) {
+        let open = self.start.iter().flat_map(|it| &it.folders);
+        let open: Vec<Arc<Path>> = open.map(|it| Arc::clone(&it.path)).collect();
+        let roots: Vec<Arc<Path>> = self
+            .domains
+            .values()
+            .map(|it| Arc::clone(it.root()))
+            .filter(|it| it.starts_with(folder))
+            .filter(|root| !open.iter().any(|it| root.starts_with(it)))
+            .collect();
+        for root in roots {
+            self.close_domain(now, &root);
+        }
+        // The folder itself may lie in one that stays open; without a configuration it is a part of that one.
+        if !open.iter().any(|it| **it == *folder) && !folder.join("hotsave.toml").is_file() {
+            self.close_domain(now, folder);
+        }
+    }
+
+    /// Closes the domain of a folder.
+    fn close_domain(&mut self, now: Instant, folder: &Path) {
         let ids: Vec<u32> = self
             .domains
             .iter()
-            .filter(|(_, it)| it.root().starts_with(folder))
+            .filter(|(_, it)| **it.root() == *folder)
             .map(|(id, _)| *id)
             .collect();
         for id in ids {
@@ -575,8 +609,10 @@ impl MainLoop {
                 }
             }
             JobDone::Read { changes, .. } => {
-                if let Some(domain) = self.domains.get_mut(&id) {
-                    for change in changes {
+                for change in changes {
+                    // A walk through a project also meets the files of projects inside it.
+                    let domain = Self::innermost(&mut self.domains, &change.path);
+                    if let Some(domain) = domain.filter(|it| it.id() == id) {
                         domain.changed(now, change, &self.around);
                     }
                 }
@@ -707,7 +743,7 @@ impl MainLoop {
                 .map(|it| Arc::clone(it.root()))
                 .collect();
             for root in roots {
-                self.close_domains(now, &root);
+                self.close_domain(now, &root);
             }
         }
         let stopping = self.stopping.as_mut()?;

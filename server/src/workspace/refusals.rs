@@ -15,16 +15,19 @@ use hotsave_engine::{
     text::SourceText,
 };
 
-/// Refused change sets, oldest first.
+/// Refused change sets, oldest first, and the files they are about. Each file is in one of them at most.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    refusals: Vec<Refusal>,
+    /// The newest refused text of every file, `None` for a deletion, and the number of its refusal.
+    files: BTreeMap<Arc<Path>, (u64, Option<SourceText>)>,
+    refusals: BTreeMap<u64, Refusal>,
+    next: u64,
 }
 
 #[derive(Debug)]
 struct Refusal {
-    /// The files whose newest text was refused, `None` for a deletion.
-    files: BTreeMap<Arc<Path>, Option<SourceText>>,
+    /// How many files are left of it.
+    n_files: usize,
     problems: Vec<Problem>,
     /// Whether its own fault, and not a missing permission, is why.
     is_failing: bool,
@@ -41,37 +44,69 @@ impl Refusals {
         for path in files.keys() {
             self.resolve(path);
         }
-        if !files.is_empty() {
-            self.refusals.push(Refusal {
-                files,
-                problems,
-                is_failing,
-            });
+        if files.is_empty() {
+            return;
+        }
+        let number = self.next;
+        self.next += 1;
+        let refusal = Refusal {
+            n_files: files.len(),
+            problems,
+            is_failing,
+        };
+        self.refusals.insert(number, refusal);
+        let files = files.into_iter();
+        self.files
+            .extend(files.map(|(path, text)| (path, (number, text))));
+    }
+
+    /// Notes that a newer text of a file waits for a person or a permission. What was failing is failing until it has
+    /// been tried, unless it is gone.
+    pub(super) fn hold(&mut self, path: Arc<Path>, text: Option<SourceText>) {
+        match self.files.get_mut(&path) {
+            Some((_, known)) if text.is_some() => *known = text,
+            _ => self.refuse(BTreeMap::from([(path, text)]), Vec::new(), false),
         }
     }
 
     /// The file was applied, runs its newest text again, or is gone.
     pub(super) fn resolve(&mut self, path: &Path) {
-        for refusal in &mut self.refusals {
-            refusal.files.remove(path);
+        let Some((number, _)) = self.files.remove(path) else {
+            return;
+        };
+        if let Some(refusal) = self.refusals.get_mut(&number) {
+            refusal.n_files -= 1;
+            if refusal.n_files == 0 {
+                self.refusals.remove(&number);
+            }
         }
-        self.refusals.retain(|it| !it.files.is_empty());
     }
 
     /// Nothing is refused any more: everything was loaded anew.
     pub(super) fn clear(&mut self) {
+        self.files.clear();
         self.refusals.clear();
+    }
+
+    /// Whether the newest text of this file was refused.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// Whether no file is refused.
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// The newest refused text of every file, `None` for a deletion.
     pub(super) fn files(&self) -> impl Iterator<Item = (&Arc<Path>, &Option<SourceText>)> {
-        self.refusals.iter().flat_map(|it| &it.files)
+        self.files.iter().map(|(path, (_, text))| (path, text))
     }
 
     /// All problems, oldest refusal first.
     pub(super) fn problems(&self) -> Vec<Problem> {
         self.refusals
-            .iter()
+            .values()
             .flat_map(|it| it.problems.iter().cloned())
             .collect()
     }
@@ -80,7 +115,8 @@ impl Refusals {
     /// `root`.
     pub(super) fn failing(&self, root: &Path) -> Vec<PathBuf> {
         let mut failing = BTreeSet::new();
-        for refusal in self.refusals.iter().filter(|it| it.is_failing) {
+        let mut without_place = BTreeSet::new();
+        for (number, refusal) in self.refusals.iter().filter(|(_, it)| it.is_failing) {
             let n_before = failing.len();
             let errors = refusal
                 .problems
@@ -92,8 +128,13 @@ impl Refusals {
                     .filter(|it| it.starts_with(root)),
             );
             if failing.len() == n_before {
-                failing.extend(refusal.files.keys().map(|it| it.to_path_buf()));
+                without_place.insert(*number);
             }
+        }
+        if !without_place.is_empty() {
+            let files = self.files.iter();
+            let files = files.filter(|(_, (number, _))| without_place.contains(number));
+            failing.extend(files.map(|(path, _)| path.to_path_buf()));
         }
         failing.into_iter().collect()
     }
@@ -175,5 +216,17 @@ mod tests {
                 .files()
                 .any(|(path, _)| **path == *Path::new("/p/b"))
         );
+    }
+
+    #[test]
+    fn a_newer_text_that_only_waits_ends_no_failure_and_a_deletion_does() {
+        let mut refusals = Refusals::default();
+        refusals.refuse(files(&["/p/a", "/p/b"]), vec![error_in("/p/a")], true);
+        refusals.hold(path("/p/a"), Some(SourceText::new(*b"y")));
+        assert_eq!(failing(&refusals), ["/p/a"]);
+        refusals.hold(path("/p/a"), None);
+        refusals.hold(path("/p/b"), None);
+        assert!(failing(&refusals).is_empty());
+        assert!(refusals.contains(Path::new("/p/a")) && refusals.contains(Path::new("/p/b")));
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! Requests that wait for the same slot merge into one, so that they become one generation.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 use hotsave_engine::change::{Change, Source};
 use hotsave_protocol::Cause;
@@ -34,6 +38,8 @@ pub(super) struct Request {
     pub(super) retries: bool,
     /// Why; `None` only for a request that nobody made.
     pub(super) cause: Option<Cause>,
+    /// Whether something in it has nobody who waits, and so nobody who could withdraw it.
+    pub(super) stays: bool,
     /// Who waits for the outcome.
     pub(super) replies: Vec<Reply<Answer>>,
 }
@@ -55,12 +61,19 @@ impl Request {
 
     /// Both as one: the newer change of a file counts, the stronger force and the newer cause.
     pub(super) fn merge(mut older: Self, newer: Self) -> Self {
+        let places = older.changes.iter().enumerate();
+        let places: HashMap<Arc<Path>, usize> =
+            places.map(|(at, it)| (Arc::clone(&it.path), at)).collect();
         for change in newer.changes {
-            match older.changes.iter_mut().find(|it| it.path == change.path) {
+            match places
+                .get(&change.path)
+                .and_then(|&at| older.changes.get_mut(at))
+            {
                 Some(known) => *known = change,
                 None => older.changes.push(change),
             }
         }
+        older.stays |= older.replies.is_empty() || newer.stays || newer.replies.is_empty();
         older.force = match (older.force, newer.force) {
             (Force::Startup, _) | (_, Force::Startup) => Force::Startup,
             (Force::All, _) | (_, Force::All) => Force::All,
@@ -82,7 +95,44 @@ impl Request {
     /// Whether a person withdrew it and nothing else is in it.
     pub(super) fn is_withdrawn(&self) -> bool {
         self.changes.is_empty()
+            && !self.stays
             && !self.replies.is_empty()
             && self.replies.iter().all(Reply::is_cancelled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn command() -> (
+        Request,
+        oneshot::Receiver<Result<Answer, super::super::event::RequestError>>,
+    ) {
+        let (sender, receiver) = oneshot::channel();
+        let request = Request {
+            replies: vec![Reply(sender)],
+            ..Request::default()
+        };
+        (request, receiver)
+    }
+
+    #[test]
+    fn a_withdrawn_command_takes_nothing_with_it_that_nobody_withdrew() {
+        let (alone, receiver) = command();
+        assert!(!alone.is_withdrawn());
+        drop(receiver);
+        assert!(alone.is_withdrawn());
+        let startup = Request {
+            force: Force::Startup,
+            ..Request::default()
+        };
+        let both = Request::merge(startup, alone);
+        assert!(!both.is_withdrawn());
+        let (third, receiver) = command();
+        drop(receiver);
+        assert!(!Request::merge(both, third).is_withdrawn());
     }
 }

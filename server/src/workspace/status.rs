@@ -86,7 +86,7 @@ pub(super) fn of(domain: &Domain) -> Status {
     let n_held_back = domain
         .refusals
         .files()
-        .filter(|(path, _)| !failing.contains(&path.to_path_buf()))
+        .filter(|(path, _)| failing.binary_search_by(|it| (**it).cmp(path)).is_err())
         .count();
     Status {
         workspace: domain.workspace().clone(),

@@ -2,7 +2,7 @@
 //!
 //! Must stay true: every start has exactly one finish of the same generation, and generations only rise.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Instant};
 
 use hotsave_engine::{
     change::{Change, Content, Source},
@@ -94,10 +94,12 @@ impl Domain {
 
         let mut changes = request.changes;
         if request.retries || is_full {
+            let changed: HashSet<Arc<Path>> =
+                changes.iter().map(|it| Arc::clone(&it.path)).collect();
             let refused = self
                 .refusals
                 .files()
-                .filter(|(path, _)| !changes.iter().any(|it| it.path == **path));
+                .filter(|(path, _)| !changed.contains(*path));
             let refused: Vec<Change> = refused
                 .map(|(path, text)| Change {
                     path: Arc::clone(path),
@@ -192,8 +194,6 @@ impl Domain {
             Tag::Rejected | Tag::RolledBack | Tag::NeedsRestart
         );
         if is_refused {
-            let is_failing =
-                outcome.stage != Some(Stage::Trust) && outcome.tag != Tag::NeedsRestart;
             let files = operation.files.iter().map(|(path, content)| {
                 let text = match content {
                     Content::Text(text) => Some(text.clone()),
@@ -201,8 +201,13 @@ impl Domain {
                 };
                 (Arc::clone(path), text)
             });
-            self.refusals
-                .refuse(files.collect(), operation.problems.clone(), is_failing);
+            if outcome.stage == Some(Stage::Trust) {
+                files.for_each(|(path, text)| self.refusals.hold(path, text));
+            } else {
+                let is_failing = outcome.tag != Tag::NeedsRestart;
+                self.refusals
+                    .refuse(files.collect(), operation.problems.clone(), is_failing);
+            }
         } else if matches!(outcome.tag, Tag::Applied | Tag::Unchanged) {
             for path in operation.files.keys() {
                 self.refusals.resolve(path);

@@ -1,11 +1,6 @@
 //! Intake: from "this file may have changed" to a change that settles.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Instant};
 
 use hotsave_engine::{
     change::{Admission, Change, Content, Source},
@@ -80,7 +75,7 @@ impl Domain {
             .units
             .as_ref()
             .is_some_and(|it| it.knows(&change.path, &change.content));
-        let is_refused = self.refusals.files().any(|(path, _)| *path == change.path);
+        let is_refused = self.refusals.contains(&change.path);
         if is_watched && is_known && !is_refused {
             self.settler.withdraw(&change.path);
             return;
@@ -103,8 +98,8 @@ impl Domain {
             Content::Text(text) => Some(text),
             Content::Removed => None,
         };
-        self.refusals
-            .refuse(BTreeMap::from([(change.path, text)]), Vec::new(), false);
+        self.refusals.hold(change.path, text);
+        self.set_host_problems();
     }
 
     /// Whether a file is any of this domain's business.

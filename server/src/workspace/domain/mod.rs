@@ -102,7 +102,13 @@ pub(crate) struct Domain {
 
 impl Domain {
     /// A domain whose index is still to come (see [`Self::index`]).
-    pub(crate) fn open(id: u32, folder: Folder, start: &Start, around: &Surroundings) -> Self {
+    pub(crate) fn open(
+        id: u32,
+        folder: Folder,
+        start: &Start,
+        trust: Option<Trust>,
+        around: &Surroundings,
+    ) -> Self {
         let first_generation = around.options.state.resume_generations(&folder.path);
         let config = Config::default();
         let mut domain = Self {
@@ -116,7 +122,7 @@ impl Domain {
             config_is_invalid: false,
             config_problems: Vec::new(),
             settings: start.settings.clone(),
-            editor_trust: start.trust,
+            editor_trust: trust,
             trust: Decision::Unknown,
             trust_was_missed: false,
             needs_restart: None,

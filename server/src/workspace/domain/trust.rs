@@ -84,7 +84,8 @@ impl Domain {
         self.trust == Decision::Granted
     }
 
-    /// Trusts what the configuration runs now. `denied` by the editor stays denied until the editor says otherwise.
+    /// Trusts what the configuration runs now. What the editor denies stays denied until the editor says otherwise; it
+    /// is remembered for other front ends.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -97,8 +98,10 @@ impl Domain {
             .options
             .state
             .grant(&self.folder.path, &self.config.commands())?;
-        self.editor_trust = self.editor_trust.map(|_| Trust::Granted);
         self.decide_trust(around);
+        if !self.may_run() {
+            return Ok(());
+        }
         let startup = if self
             .units
             .as_ref()
@@ -109,7 +112,7 @@ impl Domain {
             Force::Nothing
         };
         let cause = Some(protocol::Cause::Command);
-        if startup == Force::Startup || self.refusals.files().next().is_some() {
+        if startup == Force::Startup || !self.refusals.is_empty() {
             self.request(Request {
                 force: startup,
                 retries: true,
