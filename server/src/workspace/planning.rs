@@ -438,8 +438,10 @@ impl Units {
             };
             n_bytes += part.text.bytes().len();
             if is_startup {
-                // Nobody holds an older function yet, and nothing runs that a top level could spoil.
-                transaction.update.journal = wire::Journal::All;
+                // Nobody holds an older function yet; and what runs already, a top level may spoil.
+                if !self.running.is_empty() {
+                    transaction.update.journal = wire::Journal::All;
+                }
             } else {
                 self.add_facts(&part, &mut unit, &mut transaction.update.journal);
             }

@@ -1,7 +1,7 @@
 --- Limits on the project's code inside a transaction: time, memory, calls that would end the process.
 ---
---- The count hook exists only between `start` and `stop`, as it costs speed. After the deadline a hook at every
---- instruction raises in project code, so no `pcall` survives it; the runtime's own functions pass.
+--- The count hook exists only while project code runs inside a transaction, as it costs speed. After the deadline a hook
+--- at every instruction raises in project code, so no `pcall` survives it; the runtime's own functions pass.
 
 local host = use "host"
 local lang = use "lang"
@@ -18,6 +18,9 @@ local guard = {
 }
 
 local INSTRUCTIONS = 10000
+--- The first ticks come more often: Lua does not say where it ran out of memory, the last tick does, and a few
+--- instructions can ask for all there is.
+local EARLY_TICKS, EARLY_INSTRUCTIONS = 100, 100
 local ROLL_BACK_SECONDS = 0.1
 local STOP = "stopped by hotsave"
 
@@ -27,6 +30,8 @@ local jit = type(jit) == "table" and jit or nil
 local compiling
 local previous -- The project's own hook on the main thread, put back afterwards.
 local checked_kb = 0
+local n_ticks = 0
+local last_source, last_line -- Where the last tick came.
 local depth = 0 -- Calls of project code that are inside one another: a staged `require` runs inside a top level.
 local inner -- The failure last seen by a handler, so that a rethrown error keeps its frames.
 
@@ -49,13 +54,22 @@ local function expire(code, text)
   end
 end
 
-local function tick()
+local tick
+function tick()
   if not guard.active then
     return
   elseif guard.expired then -- On another thread: this one must not go on either.
     sethook(strike, "", 1)
     strike(nil, nil, 3)
     return
+  end
+  n_ticks = n_ticks + 1
+  if n_ticks == EARLY_TICKS then
+    sethook(tick, "", INSTRUCTIONS)
+  end
+  local info = getinfo(2, "Sl")
+  if info and info.source ~= lang.source then
+    last_source, last_line = info.source, info.currentline
   end
   if clock() > deadline then
     -- No tail call: the levels of the stack are counted.
@@ -81,7 +95,8 @@ function guard.start(limit_ms)
   if compiling then
     jit.off() -- Hooks do not fire in compiled traces.
   end
-  sethook(tick, "", INSTRUCTIONS)
+  n_ticks, last_source, last_line = 0, nil, nil
+  sethook()
 end
 
 --- Gives what still has to be called while rolling back a little time of its own.
@@ -91,7 +106,6 @@ function guard.rearm()
     for thread in next, threads do
       sethook(thread, tick, "", INSTRUCTIONS)
     end
-    sethook(tick, "", INSTRUCTIONS)
   end
 end
 
@@ -141,21 +155,25 @@ end
 ---@return any ... results, if there is no failure
 function guard.call(fn)
   local bytes = host.memory_bytes
-  if bytes and guard.active and depth == 0 then
-    limit_memory(bytes)
+  local is_outermost = guard.active and depth == 0
+  if is_outermost then
+    if bytes then
+      limit_memory(bytes)
+    end
+    sethook(tick, "", n_ticks < EARLY_TICKS and EARLY_INSTRUCTIONS or INSTRUCTIONS)
   end
   depth = depth + 1
   local ok, first, second = xpcall(fn, handler)
   depth = depth - 1
-  if bytes and depth == 0 then
-    limit_memory(0)
+  if is_outermost then
+    -- From here on the runtime works on its own; a hook would only cost it time.
+    sethook()
+    if bytes then
+      limit_memory(0)
+    end
   end
   local expired = guard.expired
   if expired then
-    if depth == 0 then
-      -- From here on the runtime works on its own; a hook at each of its instructions would only cost time.
-      sethook()
-    end
     expired.unit = expired.unit or guard.unit and guard.unit.name
     expired.chunk = expired.chunk or guard.unit and guard.unit.chunk
     return expired
@@ -165,8 +183,11 @@ function guard.call(fn)
   end
   if type(first) ~= "table" or not rawequal(first, inner) then
     -- Out of memory, or an error in the handler: Lua had no room to call it.
-    local unit = guard.unit
-    first = { value = first, frames = lang.list(), unit = unit and unit.name, chunk = unit and unit.chunk }
+    local unit, frames = guard.unit, lang.list()
+    if last_line and last_line > 0 and unit and last_source == unit.chunk then
+      frames[1] = { chunk = last_source, line = last_line }
+    end
+    first = { value = first, frames = frames, unit = unit and unit.name, chunk = unit and unit.chunk }
   end
   return first
 end
