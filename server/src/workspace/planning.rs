@@ -364,9 +364,15 @@ impl Units {
 
     /// Adds refused units that the set has to do with (5.3), so that mending one file retries what failed because of it.
     fn take_refused_along(&self, ask: &Ask<'_>, sorted: &mut Sorted) {
-        let graph = self.index.graph();
-        let mut above: Option<HashSet<u32>> = None;
+        if ask.refusals.is_empty() {
+            return;
+        }
+        let in_set: HashSet<&Path> = ask.changes.iter().map(|it| &*it.path).collect();
+        let related = self.related(&sorted.changed);
         for (path, text) in ask.refusals.files() {
+            if in_set.contains(&**path) {
+                continue;
+            }
             if text.is_none() {
                 self.take_removal_along(path, ask, sorted);
                 continue;
@@ -374,23 +380,10 @@ impl Units {
             let Some(id) = self.index.id(path) else {
                 continue;
             };
-            let is_in_set =
-                sorted.changed.contains(&id) || ask.changes.iter().any(|it| it.path == *path);
-            if is_in_set || self.broken.contains(&id) || ask.left_alone.contains(path) {
-                continue;
-            }
-            let above = above.get_or_insert_with(|| {
-                graph
-                    .closure(&sorted.changed, |_| false)
-                    .into_iter()
-                    .collect()
-            });
-            let is_related = above.contains(&id)
-                || graph
-                    .closure(&[id], |_| false)
-                    .iter()
-                    .any(|it| sorted.changed.contains(it));
-            if is_related {
+            let is_hopeless = self.broken.contains(&id)
+                || ask.left_alone.contains(path)
+                || sorted.changed.binary_search(&id).is_ok();
+            if !is_hopeless && related.contains(&id) {
                 sorted.taken_along.insert(Arc::clone(path));
             }
         }
@@ -402,12 +395,28 @@ impl Units {
                 }
             }
         }
+        sorted.changed.sort_unstable();
+        sorted.changed.dedup();
+    }
+
+    /// Units that have to do with `changed`: those that need one of them while loading, at any distance, and those that
+    /// one of them needs.
+    fn related(&self, changed: &[u32]) -> HashSet<u32> {
+        let graph = self.index.graph();
+        let mut related: HashSet<u32> = graph.closure(changed, |_| false).into_iter().collect();
+        let mut open = changed.to_vec();
+        let mut below: HashSet<u32> = changed.iter().copied().collect();
+        while let Some(id) = open.pop() {
+            let dependencies = graph.dependencies(id).iter();
+            open.extend(dependencies.filter(|&&it| below.insert(it)));
+        }
+        related.extend(below);
+        related
     }
 
     /// A deletion that was refused because somebody needed the file goes through once nobody does.
     fn take_removal_along(&self, path: &Arc<Path>, ask: &Ask<'_>, sorted: &mut Sorted) {
-        let is_in_set = ask.changes.iter().any(|it| it.path == *path);
-        let Some(id) = self.running_id(path).filter(|_| !is_in_set) else {
+        let Some(id) = self.running_id(path) else {
             return;
         };
         if !ask.left_alone.contains(path) && self.still_required(id, &sorted.removed).is_empty() {
@@ -427,6 +436,7 @@ impl Units {
         };
         let mut n_bytes = 0;
         let mut last_scc = None;
+        let mut touched = HashSet::new();
         for step in steps {
             // What does not fit is planned again once this much runs.
             if is_startup && n_bytes > BATCH_BYTES && last_scc != Some(step.scc) {
@@ -443,7 +453,12 @@ impl Units {
                     transaction.update.journal = wire::Journal::All;
                 }
             } else {
-                self.add_facts(&part, &mut unit, &mut transaction.update.journal);
+                self.add_facts(
+                    &part,
+                    &mut unit,
+                    &mut transaction.update.journal,
+                    &mut touched,
+                );
             }
             transaction.parts.push(part);
             transaction.update.units.push(unit);
@@ -517,7 +532,14 @@ impl Units {
     }
 
     /// Adds what the parser knows of a part: its functions, and what its top level may write to beyond its own (5.2).
-    fn add_facts(&self, part: &Part, unit: &mut wire::Unit, journal: &mut wire::Journal) {
+    /// `seen` are the units whose closure is in the journal already.
+    fn add_facts(
+        &self,
+        part: &Part,
+        unit: &mut wire::Unit,
+        journal: &mut wire::Journal,
+        seen: &mut HashSet<u32>,
+    ) {
         let found;
         let facts = match part.act {
             Act::Remove => return,
@@ -538,16 +560,10 @@ impl Units {
         match facts.map(|it| &it.touch) {
             None | Some(Touch::All(_)) => *journal = wire::Journal::All,
             Some(Touch::Units(names)) => {
-                let mut open: Vec<u32> = names
-                    .iter()
-                    .filter_map(|it| self.index.resolve(it))
-                    .collect();
-                let mut seen: HashSet<u32> = open.iter().copied().collect();
+                let named = names.iter().filter_map(|it| self.index.resolve(it));
+                let mut open: Vec<u32> = named.filter(|&it| seen.insert(it)).collect();
                 while let Some(id) = open.pop() {
-                    let name = self.name(id);
-                    if self.running.contains_key(&id) && !touched.contains(&name) {
-                        touched.push(name);
-                    }
+                    touched.extend(self.running.get(&id).map(|it| it.name.clone()));
                     open.extend(
                         self.index
                             .graph()

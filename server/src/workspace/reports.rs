@@ -1,6 +1,6 @@
 //! What a host reports, and what that means for the generation under way.
 
-use std::{path::Path, sync::Arc, time::Duration, time::Instant};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration, time::Instant};
 
 use hotsave_engine::{
     change::Content,
@@ -232,15 +232,19 @@ fn outcome_of(done: &wire::Done, problems: Vec<hotsave_engine::problem::Problem>
 
 /// The units that ran or went, dependencies first: what the host found by itself was needed by what it was sent.
 fn reloaded(transaction: &Transaction, done: &wire::Done, units: &Units) -> Vec<Unit> {
+    let paths: HashMap<&str, &Arc<Path>> = transaction
+        .parts
+        .iter()
+        .map(|it| (&*it.name, &it.path))
+        .collect();
     let found = done.units.iter().filter(|it| it.chunk.is_some());
     let sent = done.units.iter().filter(|it| it.chunk.is_none());
     found
         .chain(sent)
         .filter(|it| it.ran || it.act == wire::Act::Remove)
         .filter_map(|unit| {
-            let part = transaction.parts.iter().find(|it| it.name == unit.name);
-            let path = match part {
-                Some(part) => Arc::clone(&part.path),
+            let path = match paths.get(&*unit.name) {
+                Some(path) => Arc::clone(path),
                 None => units.path_of(unit.chunk.as_deref()?),
             };
             Some(Unit {
@@ -260,8 +264,10 @@ fn explained(
     transaction: &Transaction,
     done: &wire::Done,
 ) -> Vec<(Arc<Path>, protocol::ExplainedUnit)> {
+    let by_name: HashMap<&str, &wire::DoneUnit> =
+        done.units.iter().map(|it| (&*it.name, it)).collect();
     let units = transaction.parts.iter().map(|part| {
-        let unit = done.units.iter().find(|it| it.name == part.name);
+        let unit = by_name.get(&*part.name).copied();
         let decision = match (part.act, unit) {
             (Act::Remove, _) => protocol::Decision::Removed,
             (_, Some(unit)) if !unit.ran => protocol::Decision::Skipped,

@@ -60,6 +60,8 @@ pub(super) struct Units {
     pub(super) broken: HashSet<u32>,
     /// Deleted files, and the files whose requires led to them.
     pub(super) orphaned: HashMap<FileId, Vec<FileId>>,
+    /// Numbers of deleted files: the index does not find them any more, but they may still run.
+    gone: HashMap<Arc<Path>, FileId>,
     /// Files whose graph problems are to be shown anew.
     touched: BTreeSet<FileId>,
     /// Warnings of the last transaction of a unit.
@@ -148,6 +150,7 @@ impl Units {
             newest: HashMap::new(),
             broken: HashSet::new(),
             orphaned: HashMap::new(),
+            gone: HashMap::new(),
             touched: BTreeSet::new(),
             warnings: BTreeMap::new(),
         }
@@ -223,13 +226,15 @@ impl Units {
         generation: Generation,
     ) -> Vec<wire::Unit> {
         let mut adopted = Vec::new();
+        let by_name: HashMap<&str, &wire::DoneUnit> =
+            done.units.iter().map(|it| (&*it.name, it)).collect();
         for part in &transaction.parts {
             if part.act == Act::Remove {
                 self.running.remove(&part.id);
                 self.warnings.remove(&part.id);
                 continue;
             }
-            let unit = done.units.iter().find(|it| it.name == part.name);
+            let unit = by_name.get(&*part.name).copied();
             if part.act == Act::Rerun && !unit.is_some_and(|it| it.ran) {
                 continue;
             }
@@ -340,6 +345,7 @@ impl Units {
 
     /// These units are gone from the host and do not come back by themselves.
     pub(super) fn forget(&mut self, names: &[String]) {
+        let names: HashSet<&String> = names.iter().collect();
         self.running.retain(|_, it| !names.contains(&it.name));
     }
 
@@ -364,15 +370,8 @@ impl Units {
 
     /// The number of the unit that runs from this file.
     pub(super) fn running_id(&self, path: &Path) -> Option<u32> {
-        match self.index.id(path) {
-            Some(id) => self.running.contains_key(&id).then_some(id),
-            // A deleted file is in the index no more.
-            None => self
-                .running
-                .iter()
-                .find(|(_, it)| *it.path == *path)
-                .map(|(id, _)| *id),
-        }
+        let id = self.index.id(path).or_else(|| self.gone.get(path).copied());
+        id.filter(|it| self.running.contains_key(it))
     }
 
     /// The newest text of a file, from the disk if nobody told of it.
@@ -532,6 +531,7 @@ impl Units {
         match &change.content {
             Content::Text(text) => {
                 self.orphaned.remove(&file);
+                self.gone.remove(&change.path);
                 self.newest.insert(file, text.clone());
                 let problems = syntax_problems(&change.path, text, self.dialect);
                 if problems.is_empty() {
@@ -545,6 +545,7 @@ impl Units {
                 self.newest.remove(&file);
                 self.broken.remove(&file);
                 self.orphaned.insert(file, delta.moved);
+                self.gone.insert(Arc::clone(&change.path), file);
                 Vec::new()
             }
         }
