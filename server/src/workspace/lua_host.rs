@@ -6,7 +6,7 @@
 use std::{ffi::OsString, path::Path, sync::Arc, time::Instant};
 
 use hotsave_lua::{
-    host::{Host, HostEvent, HostState, Report, Settings, SpawnSpec},
+    host::{Host, HostEvent, HostState, Report, Settings, Sink, SpawnSpec},
     wire,
 };
 use hotsave_protocol as protocol;
@@ -18,11 +18,70 @@ use super::{
     units::Units,
 };
 
+/// A host as a domain drives it; a test drives one without a process.
+pub(super) trait Drive {
+    fn configure(&mut self, now: Instant, spec: SpawnSpec, settings: Settings) -> Vec<Report>;
+    fn submit(&mut self, now: Instant, update: wire::Update) -> Vec<Report>;
+    fn adopt(&mut self, unit: wire::Unit);
+    fn handle(&mut self, now: Instant, event: HostEvent) -> Vec<Report>;
+    fn tick(&mut self, now: Instant) -> Vec<Report>;
+    fn stop(&mut self, now: Instant) -> Vec<Report>;
+    fn next_deadline(&self) -> Option<Instant>;
+    fn has_process(&self) -> bool;
+    fn state(&self) -> HostState;
+}
+
+/// Makes the hosts of a domain.
+pub(super) type MakeHost = Box<dyn Fn(SpawnSpec, Settings, Sink) -> Box<dyn Drive>>;
+
+/// Hosts with a process each.
+pub(super) fn with_processes() -> MakeHost {
+    Box::new(|spec, settings, sink| Box::new(Host::new(spec, settings, sink)))
+}
+
+impl Drive for Host {
+    fn configure(&mut self, now: Instant, spec: SpawnSpec, settings: Settings) -> Vec<Report> {
+        Self::configure(self, now, spec, settings)
+    }
+
+    fn submit(&mut self, now: Instant, update: wire::Update) -> Vec<Report> {
+        Self::submit(self, now, update)
+    }
+
+    fn adopt(&mut self, unit: wire::Unit) {
+        Self::adopt(self, unit);
+    }
+
+    fn handle(&mut self, now: Instant, event: HostEvent) -> Vec<Report> {
+        Self::handle(self, now, event)
+    }
+
+    fn tick(&mut self, now: Instant) -> Vec<Report> {
+        Self::tick(self, now)
+    }
+
+    fn stop(&mut self, now: Instant) -> Vec<Report> {
+        Self::stop(self, now)
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        Self::next_deadline(self)
+    }
+
+    fn has_process(&self) -> bool {
+        Self::has_process(self)
+    }
+
+    fn state(&self) -> HostState {
+        Self::state(self)
+    }
+}
+
 /// The worker of one domain.
 pub(super) struct LuaHost {
     domain: u32,
     root: Arc<Path>,
-    host: Option<Host>,
+    host: Option<Box<dyn Drive>>,
     /// How many hosts there were before.
     incarnation: u32,
     templates: String,
@@ -114,7 +173,7 @@ impl LuaHost {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.host.as_ref().and_then(Host::next_deadline)
+        self.host.as_ref().and_then(|it| it.next_deadline())
     }
 
     /// Ends the process and forgets what it ran; the next need starts an empty one.
@@ -135,11 +194,13 @@ impl LuaHost {
 
     /// Whether no process is left.
     pub(super) fn is_stopped(&self) -> bool {
-        !self.host.as_ref().is_some_and(Host::has_process)
+        !self.host.as_ref().is_some_and(|it| it.has_process())
     }
 
     pub(super) fn state(&self) -> HostState {
-        self.host.as_ref().map_or(HostState::Absent, Host::state)
+        self.host
+            .as_ref()
+            .map_or(HostState::Absent, |it| it.state())
     }
 
     /// Notes why the process is gone, or that it is back.
@@ -154,7 +215,7 @@ impl LuaHost {
             .filter(|_| self.state() == HostState::Crashed)
     }
 
-    fn make(&self, around: &Surroundings) -> Host {
+    fn make(&self, around: &Surroundings) -> Box<dyn Drive> {
         let events = around.host_events.clone();
         let address = HostAddress {
             domain: self.domain,
@@ -164,7 +225,7 @@ impl LuaHost {
             // A loop that is gone has dropped the host, too.
             let _ = events.send((address, event));
         });
-        Host::new(self.spec(around), self.settings.clone(), sink)
+        (around.make_host)(self.spec(around), self.settings.clone(), sink)
     }
 
     fn spec(&self, around: &Surroundings) -> SpawnSpec {

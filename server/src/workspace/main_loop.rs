@@ -94,6 +94,7 @@ impl MainLoop {
                 pool: Pool::new(&done),
                 documents: Arc::new(Documents::default()),
                 host_events: host_sender,
+                make_host: super::lua_host::with_processes(),
                 options,
             },
             watch: watch_on(watch_sender),

@@ -12,6 +12,9 @@ mod publish;
 mod stop;
 mod trust;
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use crossbeam_channel::Sender;
@@ -29,7 +32,7 @@ use super::{
     event::{Folder, HostAddress, Start, Trust},
     explain::Account,
     jobs::Pool,
-    lua_host::LuaHost,
+    lua_host::{LuaHost, MakeHost},
     operation::Operation,
     output::Output,
     problems::ProblemStore,
@@ -47,6 +50,7 @@ pub(crate) struct Surroundings {
     pub(crate) pool: Pool,
     pub(crate) documents: Arc<Documents>,
     pub(crate) host_events: Sender<(HostAddress, HostEvent)>,
+    pub(crate) make_host: MakeHost,
     pub(crate) options: Options,
 }
 
