@@ -188,3 +188,20 @@ fn stand_in() -> Child {
         .spawn()
         .unwrap()
 }
+
+/// 3.3: the answer comes after the outcome, so a script can wait for the program to be back.
+#[test]
+fn a_restart_is_answered_when_the_program_is_back() {
+    let project = Project::new(
+        "//- /hotsave.toml\n[lua]\nentry = [\"main.lua\"]\n//- /main.lua\nSTARTS = (STARTS or 0) + 1\n",
+    );
+    let mut client = Client::open(&project);
+    assert_eq!(client.reload().cause(), "startup");
+    let worker = client.worker();
+    let answer = client.command("hotsave.restart", None);
+    assert_eq!(answer["outcome"]["tag"], "applied", "{answer}");
+    assert_eq!(client.reload().tag(), "applied");
+    assert_ne!(client.worker(), worker);
+    assert_eq!(client.run("say(STARTS)"), ["1"]);
+    client.finish();
+}

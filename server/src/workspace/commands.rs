@@ -72,11 +72,7 @@ impl Domain {
                 reply.send(Ok(answer(self, word, None)));
                 self.start_next(now, around);
             }
-            Command::Restart => {
-                self.restart_host(now, around);
-                reply.send(Ok(answer(self, "the Lua host starts anew", None)));
-                self.start_next(now, around);
-            }
+            Command::Restart => self.restart_host(now, reply, around),
             Command::Trust => match self.grant_trust(now, around) {
                 Ok(()) => {
                     let message = if self.may_run() {

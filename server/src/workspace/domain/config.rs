@@ -1,6 +1,6 @@
 //! Index and configuration: what a domain consists of, and the host that follows from it.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Instant};
 
 use hotsave_engine::{
     change::{Content, Source},
@@ -12,7 +12,9 @@ use hotsave_protocol as protocol;
 
 use super::{Domain, Surroundings};
 use crate::workspace::{
+    commands,
     config::{self, HostChoice},
+    event::{Answer, Reply},
     indexing::{self, Indexed},
     jobs::JobDone,
     lua_host,
@@ -185,7 +187,14 @@ impl Domain {
     }
 
     /// Starts the host anew with what the configuration loads; state is gone, which is what was asked for.
-    pub(crate) fn restart_host(&mut self, now: Instant, around: &Surroundings) {
+    ///
+    /// `reply` is answered after the outcome; at once if there is nothing to load.
+    pub(crate) fn restart_host(
+        &mut self,
+        now: Instant,
+        reply: Reply<Answer>,
+        around: &Surroundings,
+    ) {
         let names = self
             .units
             .as_ref()
@@ -201,11 +210,17 @@ impl Domain {
         } else {
             Force::Files(names)
         };
+        if force == Force::Files(BTreeSet::new()) {
+            reply.send(Ok(commands::answer(self, "nothing was running", None)));
+            return;
+        }
         self.request(Request {
             force,
             cause: Some(protocol::Cause::Command),
+            replies: vec![reply],
             ..Request::default()
         });
+        self.start_next(now, around);
     }
 
     /// The hosts as `hotsave/status` names them.
