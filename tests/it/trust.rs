@@ -124,6 +124,26 @@ fn trust_given_by_command_runs_without_a_restart() {
 }
 
 #[test]
+fn a_broken_file_does_not_keep_a_trusted_program_from_starting() {
+    let project = project();
+    project.write("b.lua", "return {}\n");
+    let mut client = Client::open_with(&project, untrusted(None));
+    client.status("trust is needed", |status| status["trust"] == "needed");
+    client.send_save("b.lua", "return {\n");
+    let refused = client.reload();
+    assert_eq!(refused.tag(), "rejected", "{}", refused.finished);
+    client.command("hotsave.trust", None);
+    let started = client.reload();
+    assert_eq!(started.tag(), "rejected", "{}", started.finished);
+    assert_eq!(project.read("ran.txt").as_deref(), Some("ran\n"));
+    client.status("b.lua is failing", |status| {
+        status["health"] == "error" && status["failing"].as_array().is_some_and(|it| it.len() == 1)
+    });
+    client.problem_files();
+    client.accept_leftovers();
+}
+
+#[test]
 fn trust_given_in_the_terminal_is_remembered_until_a_command_changes() {
     let project = project();
     let mut command = Command::new(options::binary());

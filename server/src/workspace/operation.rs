@@ -12,7 +12,7 @@ use std::{
 use hotsave_engine::{
     change::{Change, Content},
     generation::Generation,
-    outcome::{Outcome, Tag},
+    outcome::{Outcome, Stage, Tag},
     problem::Problem,
 };
 use hotsave_lua::wire;
@@ -23,6 +23,7 @@ use super::{
     output::Unit,
     request::Force,
     transaction::Transaction,
+    units::Units,
 };
 
 /// One generation between its start and its finish.
@@ -83,6 +84,20 @@ impl Operation {
             outcomes: Vec::new(),
             has_applied: false,
         }
+    }
+
+    /// Leaves out what a starting host need not wait for: files that do not parse. Returns whether that changes anything.
+    pub(super) fn leaves_broken_out(&mut self, outcome: &Outcome, units: &Units) -> bool {
+        if self.force != Force::Startup || outcome.stage != Some(Stage::Parse) {
+            return false;
+        }
+        let broken: BTreeSet<&Arc<Path>> =
+            outcome.problems.iter().map(|it| &it.place.path).collect();
+        let before = (self.changes.len(), self.left_out.len());
+        self.changes.retain(|it| !broken.contains(&it.path));
+        let ids = broken.iter().filter_map(|it| units.index.id(it));
+        self.left_out.extend(ids);
+        (self.changes.len(), self.left_out.len()) != before
     }
 
     /// Whether one of its transactions is over.

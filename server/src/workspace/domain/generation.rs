@@ -151,6 +151,10 @@ impl Domain {
             operation.files.remove(path);
         }
         match plan.verdict {
+            Verdict::Over(outcome) if operation.leaves_broken_out(&outcome, units) => {
+                operation.note(outcome);
+                self.go_on(now, around);
+            }
             Verdict::Over(outcome) => {
                 // "Nothing left to do" is how every start of a host ends; a refusal of its rest is news.
                 if !operation.has_ended_something() || outcome.tag != Tag::Unchanged {

@@ -193,6 +193,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 type Waiting = Option<oneshot::Receiver<Result<Answer, RequestError>>>;
 
+/// The hosts that were made, oldest first, each with its way back.
+type Rooms = Rc<RefCell<Vec<(Sink, Rc<RefCell<Room>>)>>>;
+
 /// A domain, everything around it, and what it has said so far.
 struct Play {
     dir: TempDir,
@@ -200,7 +203,7 @@ struct Play {
     said: UnboundedReceiver<Output>,
     host_events: Receiver<(HostAddress, HostEvent)>,
     jobs: Receiver<JobDone>,
-    hosts: Rc<RefCell<Vec<(Sink, Rc<RefCell<Room>>)>>>,
+    hosts: Rooms,
     now: Instant,
     domain: Option<Domain>,
     n_domains: u32,
@@ -218,7 +221,7 @@ impl Play {
         for (at, name) in FILES.iter().enumerate() {
             std::fs::write(project.join(name), text(at, 1)).unwrap();
         }
-        let hosts: Rc<RefCell<Vec<(Sink, Rc<RefCell<Room>>)>>> = Rc::default();
+        let hosts: Rooms = Rc::default();
         let made = Rc::clone(&hosts);
         let (outputs, said) = unbounded_channel();
         let (host_sender, host_events) = unbounded();
