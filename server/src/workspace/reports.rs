@@ -114,7 +114,6 @@ impl Domain {
             }
             operation.units.extend(reloaded(&transaction, done, units));
             operation.explained.extend(explained(&transaction, done));
-            self.needs_restart = None;
             operation.note(Outcome {
                 problems: Vec::new(),
                 ..outcome
@@ -170,6 +169,7 @@ impl Domain {
         }
         if outcome.tag == Tag::NeedsRestart {
             self.needs_restart = Some(outcome.reason.clone().unwrap_or_default());
+            self.restart_files = operation.files.keys().cloned().collect();
         }
         operation.note(outcome);
         self.after_transaction(now, around);

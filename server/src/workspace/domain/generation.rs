@@ -217,6 +217,15 @@ impl Domain {
                 self.refusals.resolve(path);
             }
         }
+        // Success elsewhere makes no restart unnecessary.
+        if !self
+            .restart_files
+            .iter()
+            .any(|it| self.refusals.contains(it))
+        {
+            self.restart_files.clear();
+            self.needs_restart = None;
+        }
         self.set_host_problems();
         // Diagnostics of a generation leave before its finish (editors specification, 4.5).
         self.publish_problems(around);

@@ -79,6 +79,8 @@ pub(crate) struct Domain {
     pub(crate) trust_was_missed: bool,
     /// Why only a fresh program can take the newest text.
     pub(crate) needs_restart: Option<String>,
+    /// The files with that text.
+    pub(crate) restart_files: Vec<Arc<Path>>,
     pub(crate) watch_warning: Option<String>,
 
     intake: Intake,
@@ -130,6 +132,7 @@ impl Domain {
             trust: Decision::Unknown,
             trust_was_missed: false,
             needs_restart: None,
+            restart_files: Vec::new(),
             watch_warning: None,
             intake: Intake::new(),
             is_locked: false,
