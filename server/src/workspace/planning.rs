@@ -32,8 +32,9 @@ use super::{
     units::Units,
 };
 
-/// Source bytes of one transaction when a host starts; a save is always one transaction.
-const BATCH_BYTES: usize = 4 << 20;
+/// Bytes on the wire of one transaction when a host starts, below `wire::MAX_LINE` with room for the last units; a save
+/// is always one transaction.
+const BATCH_BYTES: usize = 10 << 20;
 
 /// Modules that the worker has without a file.
 const STANDARD: [&str; 11] = [
@@ -446,7 +447,7 @@ impl Units {
             let Some((part, mut unit)) = self.part(step, &in_set) else {
                 continue;
             };
-            n_bytes += part.text.bytes().len();
+            n_bytes += bytes_on_the_wire(part.text.bytes());
             if is_startup {
                 // Nobody holds an older function yet; and what runs already, a top level may spoil.
                 if !self.running.is_empty() {
@@ -594,6 +595,16 @@ fn refused(stage: Stage, problems: Vec<Problem>) -> Outcome {
         problems,
         ..Outcome::new(Tag::Rejected)
     }
+}
+
+/// Length of a text as a JSON string.
+fn bytes_on_the_wire(text: &[u8]) -> usize {
+    let escaped = |it: &u8| match it {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.iter().map(escaped).sum()
 }
 
 fn wire_function(function: &Function) -> wire::Function {

@@ -56,6 +56,8 @@ pub(super) struct Units {
     next_order: u64,
     /// Newest texts of files that a plan may need and that are not accepted yet.
     pub(super) newest: HashMap<u32, SourceText>,
+    /// The newest text that was parsed of a path, and what came of it.
+    judged: HashMap<Arc<Path>, (ContentHash, Vec<Problem>)>,
     /// Files whose newest text does not compile.
     pub(super) broken: HashSet<u32>,
     /// Deleted files, and the files whose requires led to them.
@@ -148,6 +150,7 @@ impl Units {
             running: HashMap::new(),
             next_order: 0,
             newest: HashMap::new(),
+            judged: HashMap::new(),
             broken: HashSet::new(),
             orphaned: HashMap::new(),
             gone: HashMap::new(),
@@ -517,6 +520,20 @@ impl Units {
         self.warnings.values().flatten().cloned()
     }
 
+    /// What the parser says about a text. The newest one of each path is parsed once: a buffer is judged as it is typed,
+    /// and the same text again when it is saved.
+    pub(super) fn judge(&mut self, path: &Arc<Path>, text: &SourceText) -> Vec<Problem> {
+        if let Some((hash, problems)) = self.judged.get(path)
+            && *hash == text.hash()
+        {
+            return problems.clone();
+        }
+        let problems = syntax_problems(path, text, self.dialect);
+        let judged = (text.hash(), problems.clone());
+        self.judged.insert(Arc::clone(path), judged);
+        problems
+    }
+
     /// Takes a change into index and graph; returns what the parser says about the new text.
     pub(super) fn take_in(&mut self, change: &Change) -> Vec<Problem> {
         let delta = match &change.content {
@@ -533,7 +550,7 @@ impl Units {
                 self.orphaned.remove(&file);
                 self.gone.remove(&change.path);
                 self.newest.insert(file, text.clone());
-                let problems = syntax_problems(&change.path, text, self.dialect);
+                let problems = self.judge(&change.path, text);
                 if problems.is_empty() {
                     self.broken.remove(&file);
                 } else {

@@ -35,8 +35,10 @@ impl Domain {
         if !self.concerns(path) && &*document.language != "lua" {
             return;
         }
-        let dialect = self.units.as_ref().map_or(Dialect::Lua54, Units::dialect);
-        let problems = units::syntax_problems(path, &document.text, dialect);
+        let problems = match &mut self.units {
+            Some(units) => units.judge(path, &document.text),
+            None => units::syntax_problems(path, &document.text, Dialect::Lua54),
+        };
         self.problems
             .set(&Owner::Syntax, path, self.generation, problems);
         if let Some(problems) = self

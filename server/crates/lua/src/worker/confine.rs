@@ -3,18 +3,16 @@
 //! Not a sandbox against malice: programs run only in trusted folders. It keeps a typing error in a module under
 //! development from writing somewhere else.
 
-use std::{
-    env,
-    path::{Component, Path, PathBuf},
-};
+use std::path::{Component, Path, PathBuf};
 
-/// Whether `path`, relative to `root` (the working directory), lies below `root` or the temporary folder once symbolic
-/// links are followed. A path that cannot be resolved may not be written.
-pub(super) fn may_write(root: &Path, path: &Path) -> bool {
-    let Some(resolved) = resolved(&root.join(path)) else {
+/// Whether `path`, relative to the first of `folders` (the working directory), lies below one of them once symbolic links
+/// are followed. A path that cannot be resolved may not be written.
+pub(super) fn may_write(folders: [&Path; 2], path: &Path) -> bool {
+    let [here, _] = folders;
+    let Some(resolved) = resolved(&here.join(path)) else {
         return false;
     };
-    [root.to_path_buf(), env::temp_dir()]
+    folders
         .iter()
         .filter_map(|it| it.canonicalize().ok())
         .any(|it| resolved.starts_with(it))
@@ -38,25 +36,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writing_stays_below_the_project_and_the_temporary_folder() {
-        // Not below the temporary folder, which is allowed as a whole.
-        let outside = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-        let root = outside.path().join("project");
-        std::fs::create_dir_all(root.join("sub")).unwrap();
-        std::os::unix::fs::symlink(outside.path(), root.join("out")).unwrap();
-        let may = |path: &str| may_write(&root, Path::new(path));
-        assert!(may("new.txt") && may("sub/new/deep.txt") && may("sub/../new.txt"));
-        assert!(may(&env::temp_dir().join("x").to_string_lossy()));
+    fn writing_stays_below_the_two_folders() {
+        let outside = tempfile::tempdir().unwrap();
+        let [project, temporary] = ["project", "temporary"].map(|it| outside.path().join(it));
+        std::fs::create_dir_all(project.join("sub")).unwrap();
+        std::fs::create_dir(&temporary).unwrap();
+        std::os::unix::fs::symlink(outside.path(), project.join("out")).unwrap();
+        let may = |path: &Path| may_write([&project, &temporary], path);
+        for path in [
+            "new.txt",
+            "sub/new/deep.txt",
+            "sub/../new.txt",
+            "out/temporary/x",
+        ] {
+            assert!(may(Path::new(path)), "{path}");
+        }
+        assert!(may(&temporary.join("x")));
         for path in [
             "../new.txt",
             "sub/../../new.txt",
             "missing/../../new.txt",
             "out/new.txt",
             "/etc/passwd",
-            "",
         ] {
-            let is_root = path.is_empty();
-            assert_eq!(may(path), is_root, "{path}");
+            assert!(!may(Path::new(path)), "{path}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The only place of the worker that needs `unsafe`: the runtime works with `debug`, which mlua counts as unsafe. The
 //! project gets three harmless functions of it. Must stay true: no C library can be loaded.
 
-use std::{cell::RefCell, path::Path, process, time::Instant};
+use std::{cell::RefCell, env, path::Path, process, time::Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mlua::{Error, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value};
@@ -94,11 +94,12 @@ fn host(lua: &Lua, options: &Options) -> Result<Table> {
         "limit_memory",
         lua.create_function(|lua, bytes: usize| lua.set_memory_limit(bytes).map(|_| ()))?,
     )?;
-    let root = options.root.clone();
+    let (root, temporary) = (options.root.clone(), env::temp_dir());
     host.set(
         "may_write",
         lua.create_function(move |_, path: LuaString| {
-            Ok(may_write(&root, Path::new(&*path.to_string_lossy())))
+            let path = path.to_string_lossy();
+            Ok(may_write([&root, &temporary], Path::new(&*path)))
         })?,
     )?;
     host.set("allow_write", options.allow_write)?;
