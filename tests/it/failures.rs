@@ -207,6 +207,15 @@ fn a_memory_bomb_of_few_steps() {
     check_refused(bad, "rolledBack", "lua/memory", 5);
 }
 
+/// Deeper than the parser judges: the compiler's own words, which name no line, without a trace of where hotsave called
+/// it.
+#[test]
+fn a_text_nested_too_deep_to_compile() {
+    let bad = format!("local t = {}{}", "{".repeat(5000), "}".repeat(5000));
+    let problem = check_refused(&bad, "rejected", "lua/syntax", 1);
+    assert!(!problem.message.contains("hotsave"), "{}", problem.message);
+}
+
 #[test]
 fn an_endless_recursion() {
     check_refused(

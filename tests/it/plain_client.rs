@@ -27,7 +27,7 @@ print("program is up")
 
 fn open(project: &Project) -> Client {
     let mut client = Client::open_with(project, Options::plain());
-    client.log("program is up");
+    client.log("gen 1 applied");
     client
 }
 

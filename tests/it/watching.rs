@@ -258,3 +258,33 @@ fn git(folder: &Path, arguments: &[&str]) {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// 3.5: what is ignored is neither indexed nor run, whoever tells of it.
+#[test]
+fn an_ignored_file_saved_in_the_editor_is_left_alone() {
+    let project = Project::new("//- /.gitignore\nbuild/\n//- /a.lua\nreturn 1\n");
+    let mut client = Client::open(&project);
+    for file in ["node_modules/x/init.lua", "build/out.lua"] {
+        client.send_save(file, "RAN = true\nreturn {}\n");
+    }
+    // The next save is the first generation.
+    let reload = client.save("a.lua", "return RAN or 2\n");
+    assert_eq!((reload.trigger(), reload.tag()), (vec!["a.lua"], "applied"));
+    assert_eq!(client.run("say(RAN)"), ["nil"]);
+    client.finish();
+}
+
+/// Modules that ran because they were saved run again in the host that a new configuration asks for.
+#[test]
+fn a_new_configuration_loads_again_what_ran() {
+    let project = Project::new("//- /a.lua\nreturn { n = 1 }\n");
+    let mut client = Client::open(&project);
+    client.save("a.lua", "return { n = 2 }\n");
+    let worker = client.worker();
+    project.write("hotsave.toml", "[lua]\nmemory_mb = 64\n");
+    let reload = client.reload();
+    assert_eq!((reload.cause(), reload.tag()), ("config", "applied"));
+    assert_ne!(client.worker(), worker);
+    assert_eq!(client.run("say(live.a.n)"), ["2"]);
+    client.finish();
+}

@@ -30,6 +30,7 @@ use super::{
     jobs::{JobDone, Pool},
     output::{Level, Output},
     settings::Watcher,
+    watchdog::Watchdog,
 };
 
 /// The longest a source is served before the others get their turn.
@@ -112,9 +113,11 @@ impl MainLoop {
 
     /// Serves until the end; returns the exit code.
     pub(super) fn run(mut self) -> u8 {
+        let watchdog = Watchdog::start();
         loop {
             self.wait();
             let began = Instant::now();
+            let _turn = watchdog.turn();
             if let Some(exit_code) = self.turn() {
                 return exit_code;
             }

@@ -30,6 +30,7 @@ mod status;
 mod transaction;
 mod units;
 mod virtual_document;
+mod watchdog;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

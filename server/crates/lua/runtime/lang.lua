@@ -49,10 +49,14 @@ function lang.compile(text, chunk)
   if byte(text) == 27 then
     return nil, chunk .. ":1: attempt to load a precompiled chunk"
   end
+  local main, message
   if loadstring then
-    return loadstring(text, chunk)
+    main, message = loadstring(text, chunk)
+  else
+    main, message = raw_load(text, chunk, "t")
   end
-  return raw_load(text, chunk, "t")
+  -- When the compiler itself overflows the stack, whoever handles errors outside has added where that was.
+  return main, message and (gsub(message, "\nstack traceback:.*$", ""))
 end
 
 --- Raw equality in which NaN equals itself and, where the dialect has both, 1 differs from 1.0.

@@ -787,6 +787,9 @@ pub struct DoneUnit {
     /// Chunk name of a unit that the update did not name: something in it required a module that nobody had loaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk: Option<String>,
+    /// Polynomial sum of the text that the host read itself, see [`polynomial_sum`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum: Option<u32>,
 }
 
 /// Who still holds an old function.

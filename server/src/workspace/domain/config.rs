@@ -103,14 +103,18 @@ impl Domain {
         } else {
             protocol::Cause::Config
         };
-        if self
+        let has_startup = self
             .units
             .as_ref()
-            .is_some_and(|it| it.has_startup(&self.config))
-            && self.may_run()
-        {
+            .is_some_and(|it| it.has_startup(&self.config));
+        let force = if has_startup {
+            Force::Startup
+        } else {
+            Force::Files(std::mem::take(&mut self.to_load_again))
+        };
+        if self.may_run() && force != Force::Files(BTreeSet::new()) {
             self.request(Request {
-                force: Force::Startup,
+                force,
                 cause: Some(cause),
                 ..Request::default()
             });
@@ -162,7 +166,10 @@ impl Domain {
         let same_host = (old.host, &old.entry, old.load, old.memory_mb, &old.allow)
             == (new.host, &new.entry, new.load, new.memory_mb, &new.allow);
         if !(same_files && same_host) {
+            // What the new configuration does not load by itself ran because it was saved.
+            let running = self.units.as_ref().map(Units::running_paths);
             self.discard_host(now, around);
+            self.to_load_again = running.unwrap_or_default();
             self.units = None;
             self.run_index_job(None, around);
         }

@@ -6,6 +6,7 @@ use hotsave_engine::{
     change::{Admission, Change, Content, Source},
     text::SourceText,
 };
+use hotsave_watch::Ignore;
 
 use super::{Domain, Surroundings};
 use crate::workspace::{
@@ -53,7 +54,7 @@ impl Domain {
     }
 
     fn take_in(&mut self, now: Instant, mut change: Change, reloads: bool, around: &Surroundings) {
-        if !self.concerns(&change.path) {
+        if !self.concerns(&change.path) || self.is_ignored(&change.path) {
             return;
         }
         if self.is_locked && change.source == Source::Watcher {
@@ -105,6 +106,17 @@ impl Domain {
     /// Whether a file is any of this domain's business.
     pub(super) fn concerns(&self, path: &Arc<Path>) -> bool {
         *path == self.config_path || path.extension().is_some_and(|it| it == "lua")
+    }
+
+    /// Whether a file that the index does not know is one it must not know: the editor tells of saves anywhere, also in
+    /// `node_modules`.
+    fn is_ignored(&self, path: &Arc<Path>) -> bool {
+        let is_known = self
+            .units
+            .as_ref()
+            .is_some_and(|it| it.index.id(path).is_some());
+        let is_new = !is_known && *path != self.config_path;
+        is_new && Ignore::new(&self.folder.path, &self.config.lua.ignore).is_ignored(path, false)
     }
 
     /// Reads files that somebody says changed; the result comes back as [`Self::changed`].

@@ -68,6 +68,8 @@ pub(crate) struct Domain {
     workspace: Arc<str>,
     pub(crate) config: Config,
     config_path: Arc<Path>,
+    /// Files whose units a change of the configuration took out of the host.
+    to_load_again: BTreeSet<Arc<Path>>,
     /// The text of `hotsave.toml`, empty if there is none.
     config_text: SourceText,
     pub(crate) config_is_invalid: bool,
@@ -124,6 +126,7 @@ impl Domain {
             host: LuaHost::new(id, &folder.path),
             settler: Settler::new(config.settle.windows()),
             config,
+            to_load_again: BTreeSet::new(),
             config_text: SourceText::new(Vec::new()),
             config_is_invalid: false,
             config_problems: Vec::new(),
