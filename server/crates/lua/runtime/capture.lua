@@ -190,7 +190,9 @@ function capture.changed(unit)
   local slots, cells = {}, {}
   local function compare(path, value, base)
     local untouched
-    if type(value) == "table" and marks.type(base) == "table" then
+    if type(value) == "function" and base == of[value] and base then
+      return
+    elseif type(value) == "table" and marks.type(base) == "table" then
       untouched = marks.untouched(value, base)
     else
       untouched = marks.is(value, base) or type(value) == "function" and marks.type(base) == "function"

@@ -14,6 +14,8 @@ local copy = lang.copy
 local of = marks.of
 
 local NIL = {} -- Stands for nil among recorded upvalues.
+local NONE = {} -- The upvalues of the many functions that have none.
+local WEAK_KEYS = { __mode = "k" }
 local cells = { NIL = NIL }
 
 --- Records what one step's run made and marks it as the unit's.
@@ -50,41 +52,43 @@ function cells.snapshot(tx, step)
     end
   end
 
-  local function own(it, path)
-    local mark = marks.mark(it)
-    mark.unit, mark.path = unit, mark.path or path
-  end
   walk.owned(roots, unit, {}, true, function(it, path)
     snaps[it] = { fields = copy(it), meta = getmetatable(it) }
-    own(it, path)
+    marks.own(it, unit, path)
   end, function(fn, path)
-    local ups = {}
+    local ups = NONE
     local idx = 1
     while true do
       local name, value = getupvalue(fn, idx)
       if not name then
         break
       end
-      if name ~= "_ENV" and ups[name] == nil then
-        if value == nil then
-          value = NIL
+      if name ~= "_ENV" then
+        if ups == NONE then
+          ups = {}
         end
-        ups[name] = value
-      end
-      local id = upvalueid and upvalueid(fn, idx)
-      if id then
-        local cell = tx.cells[id]
-        if not cell then
-          cell = {}
-          tx.cells[id] = cell
+        if ups[name] == nil then
+          if value == nil then
+            value = NIL
+          end
+          ups[name] = value
         end
-        cell[#cell + 1] = fn
-        cell[#cell + 1] = idx
+        local id = upvalueid and upvalueid(fn, idx)
+        if id then
+          local cell = tx.cells[id]
+          if not cell then
+            cell = {}
+            tx.cells[id] = cell
+          end
+          cell[#cell + 1] = fn
+          cell[#cell + 1] = idx
+        end
       end
       idx = idx + 1
     end
     functions[fn] = ups
-    own(fn, path)
+    marks.own(fn, unit, path)
+    return ups ~= NONE
   end, paths)
 end
 
@@ -96,9 +100,9 @@ function cells.settle(tx)
     return
   end
   for _, step in next, tx.steps do
-    for fn in next, step.functions or {} do
+    for fn, ups in next, step.functions or {} do
       local idx = 1
-      while true do
+      while ups ~= NONE do
         local name, value = getupvalue(fn, idx)
         if not name then
           break
@@ -173,20 +177,23 @@ function cells.commit(tx)
       mark.unit = step.name
       mark.base = marks.record(snap.fields, snap.meta, final)
     end
-    local made = setmetatable({}, { __mode = "k" })
-    if step.unit then
-      step.unit.functions = made
-    end
-    for fn, ups in next, step.functions or {} do
+    local functions = step.functions or {}
+    for fn, ups in next, functions do
       local mark = marks.mark(fn)
-      local recorded = {}
-      made[fn] = true
-      for name, value in next, ups do
-        if not rawequal(value, NIL) then
-          recorded[name] = marks.base_of(final(value))
+      local recorded = ups
+      if ups ~= NONE then
+        recorded = {}
+        for name, value in next, ups do
+          if not rawequal(value, NIL) then
+            recorded[name] = marks.base_of(final(value))
+          end
         end
       end
       mark.unit, mark.ups = step.name, recorded
+      functions[fn] = true -- What the upvalues held is not kept alive.
+    end
+    if step.unit then
+      step.unit.functions = setmetatable(functions, WEAK_KEYS)
     end
   end
 end

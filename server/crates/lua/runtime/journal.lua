@@ -62,12 +62,13 @@ function journal.table(self, it)
 end
 
 --- Copies what the upvalues of one function hold, each cell once where the dialect can tell cells apart.
+---@return boolean any has it upvalues?
 function journal.upvalues(self, fn)
   local idx = 1
   while true do
     local name, value = getupvalue(fn, idx)
     if not name then
-      return
+      return idx > 1
     end
     local id = upvalueid and upvalueid(fn, idx)
     if name ~= "_ENV" and not (id and self.known[id]) then
@@ -88,7 +89,7 @@ function journal.owned(self, name, roots)
   walk.owned(roots, name, self.seen, false, function(it)
     journal.table(self, it)
   end, function(fn)
-    journal.upvalues(self, fn)
+    return journal.upvalues(self, fn)
   end)
 end
 
@@ -211,6 +212,9 @@ end
 --- Marks the standard library and what the runtime lends the project, so that walks pass it by.
 function journal.protect()
   marks.builtin(globals, package, loaded, getmetatable(""))
+  if io and io.stdout then
+    marks.builtin(getmetatable(io.stdout))
+  end
 end
 
 return journal

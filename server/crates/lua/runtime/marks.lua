@@ -32,6 +32,17 @@ function marks.mark(object)
   return mark
 end
 
+--- Gives an object that a run made to its unit, under the first path it was found at.
+function marks.own(object, unit, path)
+  local mark = of[object]
+  if mark then
+    mark.unit, mark.path = unit, mark.path or path
+  else
+    -- Room for `ups` or `base`, so that the mark need not grow.
+    of[object] = { type = type(object), unit = unit, path = path, ups = nil }
+  end
+end
+
 --- A value as a base holds it: itself if scalar, else its mark.
 function marks.base_of(value)
   if REFERENCE[type(value)] then
@@ -60,24 +71,35 @@ function marks.type(base)
 end
 
 --- What a table held, as a base. Values are mapped by `final`, so that what was merged away never gets in.
----@param fields table a copy of the fields
+---@param fields table a copy of the fields, which becomes the base's
 ---@param meta any the metatable
 ---@param final fun(value: any): any
 ---@return { fields: table, meta: any, n: integer, array: boolean }
 function marks.record(fields, meta, final)
-  local recorded, n_fields, weak = {}, 0, false
+  local n_fields, moved = 0, nil
   for key, value in next, fields do
     n_fields = n_fields + 1
+    fields[key] = marks.base_of(final(value))
     if REFERENCE[type(key)] then
-      key, weak = final(key), true
+      moved = moved or {}
+      moved[#moved + 1] = key
     end
-    recorded[key] = marks.base_of(final(value))
   end
-  if weak then
-    setmetatable(recorded, WEAK_KEYS)
+  if moved then
+    for idx = 1, #moved do
+      local key = moved[idx]
+      local value = fields[key]
+      fields[key] = nil
+      moved[key] = value
+    end
+    for idx = 1, #moved do
+      local key = moved[idx]
+      fields[final(key)] = moved[key]
+    end
+    setmetatable(fields, WEAK_KEYS)
   end
   local n = count(fields)
-  return { fields = recorded, meta = marks.base_of(final(meta)), n = n, array = n == n_fields }
+  return { fields = fields, meta = marks.base_of(final(meta)), n = n, array = n == n_fields }
 end
 
 --- Is the live table, to any depth, as the load made it?

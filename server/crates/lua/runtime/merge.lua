@@ -460,6 +460,9 @@ function pair(ctx, old, new)
   end
   tx.redirect[old], tx.inverse[new] = new, old
   step.redirected = step.redirected + 1
+  if next(step.functions[new]) == nil then
+    return -- Nothing to join.
+  end
   local base = mark and mark.ups
   local at = {}
   for j = 1, 255 do

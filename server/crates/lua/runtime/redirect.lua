@@ -39,7 +39,7 @@ local function upvalues_of(fn, map, set_upvalue)
   while true do
     local name, value = getupvalue(fn, idx)
     if not name then
-      return
+      return idx > 1
     end
     local new = type(value) == "function" and map[value]
     if new then
@@ -86,7 +86,7 @@ function redirect.owned(tx)
     walk.owned(roots, name, seen, false, function(it)
       fields_of(it, map, set)
     end, function(fn)
-      upvalues_of(fn, map, set_upvalue)
+      return upvalues_of(fn, map, set_upvalue)
     end)
   end
 

@@ -3,15 +3,26 @@
 
 local lang = use "lang"
 local marks = use "marks"
-local getinfo, getupvalue, getmetatable = lang.getinfo, lang.getupvalue, lang.getmetatable
-local next, type = next, type
+local getinfo, getlocal, getupvalue, getmetatable = lang.getinfo, lang.getlocal, lang.getupvalue, lang.getmetatable
+local next, pcall, type = next, pcall, type
 local of = marks.of
 
 local walk = {}
 
+local _, first = pcall(getlocal, function(parameter)
+  return parameter
+end, 1)
+local tells_parameters = first == "parameter" -- From 5.2 on, and LuaJIT.
+
 --- A function that is written in Lua and not part of the runtime?
+---
+--- Only Lua has parameters with names, and to ask for one makes no garbage as `getinfo` does. The runtime's own that the
+--- project can get hold of take `...` or nothing, or are marked as built in.
 ---@return boolean
 function walk.is_code(fn)
+  if tells_parameters and getlocal(fn, 1) then
+    return true
+  end
   local source = getinfo(fn, "S")
   return source.what ~= "C" and source.source ~= lang.source
 end
@@ -24,7 +35,7 @@ local is_code = walk.is_code
 ---@param seen table set of what was visited
 ---@param fresh boolean only objects without a mark count as owned: what a run has just made
 ---@param on_table fun(it: table, path: string)
----@param on_function fun(it: function, path: string)
+---@param on_function fun(it: function, path: string): boolean? false if it has no upvalue to go on with
 ---@param paths string[]? the path of each root; without it no paths are made
 function walk.owned(roots, unit, seen, fresh, on_table, on_function, paths)
   local stack, names, n = {}, paths and {}, 0
@@ -84,8 +95,7 @@ function walk.owned(roots, unit, seen, fresh, on_table, on_function, paths)
       if meta then
         push(meta, path, "<metatable>")
       end
-    else
-      on_function(value, path)
+    elseif on_function(value, path) ~= false then
       local idx = 1
       while true do
         local name, inner = getupvalue(value, idx)

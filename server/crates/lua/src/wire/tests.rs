@@ -1,5 +1,7 @@
 //! Tests of the wire: the example exchange of the specification, leniency, limits.
 
+use std::fmt;
+
 use proptest::prelude::*;
 use serde_json::json;
 
