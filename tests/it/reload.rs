@@ -414,3 +414,22 @@ require "counter"
     assert_eq!(client.problem_files(), [""; 0]);
     client.finish();
 }
+
+/// 9.1: the time a reload may take grows with the units it loads, also with those that nobody named.
+#[test]
+fn a_module_that_needs_many_others_gets_the_time_to_load_them() {
+    let mut files = String::from("//- /hotsave.toml\n[lua]\ndeadline_ms = 100\n");
+    for n in 0..40 {
+        let spin = "local till = os.clock() + 0.003 while os.clock() < till do end";
+        files += &format!(
+            "//- /m{n}.lua\nrequire \"m{}\"\n{spin}\nreturn {n}\n",
+            n + 1
+        );
+    }
+    files += "//- /m40.lua\nreturn 40\n";
+    let project = Project::new(&files);
+    let mut client = Client::open(&project);
+    let reload = client.save("m0.lua", &(project.read("m0.lua").unwrap() + "\n"));
+    assert_eq!(reload.tag(), "applied", "{}", reload.finished);
+    client.finish();
+}

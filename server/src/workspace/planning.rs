@@ -36,6 +36,9 @@ use super::{
 /// is always one transaction.
 const BATCH_BYTES: usize = 10 << 20;
 
+/// Time for each unit that a transaction loads without naming it.
+const EXTRA_MS_PER_UNIT: u32 = 20;
+
 /// Modules that the worker has without a file.
 const STANDARD: [&str; 11] = [
     "_G",
@@ -428,6 +431,20 @@ impl Units {
 
     // ---- messages -----------------------------------------------------------------------------------------------
 
+    /// How many units the host will find and load by itself, because what it is sent needs them and nobody has loaded
+    /// them: each gets the time of a unit that is sent (Lua specification, 9.1).
+    fn n_found_on_the_way(&self, parts: &[Part]) -> u32 {
+        let sent: HashSet<u32> = parts.iter().map(|it| it.id).collect();
+        let mut open: Vec<u32> = sent.iter().copied().collect();
+        let mut found = HashSet::new();
+        while let Some(unit) = open.pop() {
+            let needed = self.index.graph().dependencies(unit).iter().copied();
+            let needed = needed.filter(|it| !self.running.contains_key(it) && !sent.contains(it));
+            open.extend(needed.filter(|&it| found.insert(it)));
+        }
+        u32::try_from(found.len()).unwrap_or(u32::MAX)
+    }
+
     fn transaction(&mut self, ask: &Ask<'_>, steps: &[Step], sorted: &Sorted) -> Transaction {
         let in_set: HashSet<u32> = steps.iter().map(|it| it.unit).collect();
         let is_startup = *ask.force == Force::Startup;
@@ -464,6 +481,8 @@ impl Units {
             transaction.parts.push(part);
             transaction.update.units.push(unit);
         }
+        transaction.update.deadline_ms =
+            EXTRA_MS_PER_UNIT.saturating_mul(self.n_found_on_the_way(&transaction.parts));
         transaction
     }
 

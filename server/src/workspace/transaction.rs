@@ -8,7 +8,7 @@ use hotsave_lua::wire;
 /// One `update`, all or nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transaction {
-    /// What is sent, but for generation, cause and deadline.
+    /// What is sent, but for generation and cause; the deadline is what it needs beyond the configured one.
     pub(super) update: wire::Update,
     /// The same units as files and texts, in the same order.
     pub(super) parts: Vec<Part>,

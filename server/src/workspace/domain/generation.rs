@@ -176,7 +176,9 @@ impl Domain {
                 let mut update = transaction.update.clone();
                 update.generation = operation.generation.number();
                 update.cause = operation::wire_cause(operation.cause);
-                update.deadline_ms = self.config.lua.deadline_ms;
+                // On top of what the plan allows for.
+                let limit_ms = self.config.lua.deadline_ms;
+                update.deadline_ms = update.deadline_ms.saturating_add(limit_ms);
                 operation.in_flight = Some(*transaction);
                 let reports = self.host.submit(now, update, around);
                 self.take_reports(now, reports, around);
