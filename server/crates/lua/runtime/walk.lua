@@ -40,9 +40,8 @@ local is_code = walk.is_code
 function walk.owned(roots, unit, seen, fresh, on_table, on_function, paths)
   local stack, names, n = {}, paths and {}, 0
 
-  local function push(value, path, key)
-    local kind = type(value)
-    if (kind ~= "table" and kind ~= "function") or seen[value] then
+  local function push(value, kind, path, key)
+    if seen[value] then
       return
     end
     local mark = of[value]
@@ -84,16 +83,16 @@ function walk.owned(roots, unit, seen, fresh, on_table, on_function, paths)
       for key, inner in next, value do
         local kind = type(inner)
         if kind == "table" or kind == "function" then
-          push(inner, path, key)
+          push(inner, kind, path, key)
         end
         kind = type(key)
         if kind == "table" or kind == "function" then
-          push(key, path, key)
+          push(key, kind, path, key)
         end
       end
       local meta = getmetatable(value)
       if meta then
-        push(meta, path, "<metatable>")
+        push(meta, "table", path, "<metatable>")
       end
     elseif on_function(value, path) ~= false then
       local idx = 1
@@ -102,8 +101,9 @@ function walk.owned(roots, unit, seen, fresh, on_table, on_function, paths)
         if not name then
           break
         end
-        if name ~= "_ENV" then
-          push(inner, path, names and "~" .. name)
+        local kind = type(inner)
+        if (kind == "table" or kind == "function") and name ~= "_ENV" then
+          push(inner, kind, path, names and "~" .. name)
         end
         idx = idx + 1
       end
