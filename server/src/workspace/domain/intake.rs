@@ -165,8 +165,7 @@ impl Domain {
             .unwrap_or_default()
     }
 
-    pub(crate) fn set_lock(&mut self, now: Instant, is_held: bool) {
-        let _ = now;
+    pub(crate) fn set_lock(&mut self, is_held: bool) {
         self.is_locked = is_held;
     }
 

@@ -13,7 +13,7 @@ use crate::workspace::{
 };
 
 impl MainLoop {
-    pub(super) fn handle_watch(&mut self, now: Instant, event: WatchEvent) {
+    pub(super) fn handle_watch(&mut self, event: WatchEvent) {
         let source = event.source;
         match event.kind {
             Kind::Ready { files } => {
@@ -44,7 +44,7 @@ impl MainLoop {
                     .values_mut()
                     .filter(|it| it.root().starts_with(&event.root))
                 {
-                    domain.set_lock(now, held);
+                    domain.set_lock(held);
                 }
             }
             Kind::Degraded { message } => {

@@ -221,7 +221,7 @@ impl MainLoop {
                     domain.handle_host(now, from, event, &self.around);
                 }
             }
-            Event::Watch(event) => self.handle_watch(now, event),
+            Event::Watch(event) => self.handle_watch(event),
             Event::Job(done) => self.handle_job(now, done),
         }
     }
